@@ -1,0 +1,56 @@
+"""What several tests share: the digits, a small fitted model, and strategies for the terms' arguments."""
+
+import os
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from hypothesis import settings
+
+import vaelite
+
+matplotlib.use("Agg")
+settings.register_profile("default", deadline=None, derandomize=True)
+settings.load_profile("default")
+
+QUICK = {"hidden_dim": 32, "max_epochs": 4, "stopping": "epochs", "rng": 0, "progress": False}
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return vaelite.load_digits()
+
+
+@pytest.fixture(scope="session")
+def quick():
+    """Settings of a fit of a fraction of a second."""
+    return dict(QUICK)
+
+
+@pytest.fixture(scope="session")
+def vae(digits):
+    """A small model fitted on the digits; not to be changed."""
+    return vaelite.fit(digits[0], **QUICK)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def mnist_home():
+    """The folder that holds MNIST, or a skip: tests never download."""
+    home = Path(os.environ.get("VAELITE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+    if not (home / "mnist").is_dir():
+        pytest.skip("no MNIST files: set VAELITE_DATA to a folder with mnist/ in it")
+    return home
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")

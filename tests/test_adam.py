@@ -1,0 +1,83 @@
+"""Adam against a step by hand and against the textbook's algorithm, written again in the test."""
+
+import numpy as np
+import pytest
+
+from vaelite import Adam
+from vaelite.adam import BLOCK, FLUSH_EVERY, TINY
+
+
+def textbook_adam(param, grads, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    """Algorithm 1 of Kingma & Ba (2015), line by line."""
+    m = v = np.zeros_like(param)
+    for t, g in enumerate(grads, start=1):
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
+        param = param - learning_rate * m_hat / (np.sqrt(v_hat) + epsilon)
+    return param
+
+
+def test_two_steps_by_hand():
+    params, adam = {"w": np.array([1.0])}, Adam(learning_rate=0.1)
+    adam.update(params, {"w": np.array([2.0])})  # m_hat = 2, v_hat = 4: a step of 0.1 * 2 / 2
+    assert params["w"] == pytest.approx([0.9], abs=1e-8)
+    adam.update(params, {"w": np.array([-1.0])})
+    m_hat = (0.9 * 0.2 - 0.1) / (1 - 0.81)  # 0.08 / 0.19
+    v_hat = (0.999 * 0.004 + 0.001) / (1 - 0.999**2)  # 0.004996 / 0.001999
+    assert params["w"] == pytest.approx([0.9 - 0.1 * m_hat / v_hat**0.5], abs=1e-8)
+
+
+@pytest.mark.parametrize("settings", [{}, {"learning_rate": 0.1, "beta1": 0.5, "beta2": 0.9, "epsilon": 1e-3}])
+@pytest.mark.parametrize("scale", [1e-6, 1, 1e3])
+def test_a_hundred_steps_of_the_textbook(settings, scale, rng):
+    param, grads = rng.standard_normal((3, 4)), scale * rng.standard_normal((100, 3, 4))
+    params, adam = {"w": param.copy()}, Adam(**settings)
+    for g in grads:
+        adam.update(params, {"w": g})
+    assert params["w"] == pytest.approx(textbook_adam(param, grads, **settings), rel=1e-12)
+
+
+def test_blocks_are_invisible(rng):
+    size = 2 * BLOCK + 17
+    params, grads = {"w": np.zeros(size)}, rng.standard_normal((3, size))
+    adam = Adam()
+    for g in grads:
+        adam.update(params, {"w": g})
+    assert params["w"] == pytest.approx(textbook_adam(np.zeros(size), grads), rel=1e-12)
+
+
+def test_in_place_and_in_the_arrays_dtype():
+    w = np.ones((2, 3), np.float32)
+    adam = Adam()
+    adam.update({"w": w}, {"w": np.ones((2, 3), np.float32)})
+    assert w == pytest.approx(0.999)
+    assert adam.m["w"].dtype == adam.v["w"].dtype == np.float32
+
+
+def test_gradients_are_not_changed():
+    g = np.array([1.0, 2.0])
+    Adam().update({"w": np.zeros(2)}, {"w": g})
+    assert np.array_equal(g, [1.0, 2.0])
+
+
+def test_no_denormal_moment_survives():
+    params, adam = {"w": np.zeros(3, np.float32)}, Adam()
+    adam.update(params, {"w": np.array([1.0, 1e-3, 0.0], np.float32)})
+    for _ in range(30 * FLUSH_EVERY):  # 0.9**960 is 1e-44, a denormal number
+        adam.update(params, {"w": np.zeros(3, np.float32)})
+    for moments in (adam.m["w"], adam.v["w"]):
+        assert np.all((moments == 0) | (abs(moments) > TINY * 0.9**FLUSH_EVERY))
+
+
+@pytest.mark.filterwarnings("ignore")  # of PyTorch's own
+def test_a_hundred_steps_of_pytorch(rng):
+    torch = pytest.importorskip("torch", reason="PyTorch, an independent implementation, is not installed")
+    param, grads = rng.standard_normal((3, 4)), rng.standard_normal((100, 3, 4))
+    w, ours, adam = torch.tensor(param, requires_grad=True), {"w": param.copy()}, Adam()
+    theirs = torch.optim.Adam([w])
+    for g in grads:
+        w.grad = torch.tensor(g)
+        theirs.step()
+        adam.update(ours, {"w": g})
+    assert ours["w"] == pytest.approx(w.detach().numpy(), rel=1e-12)

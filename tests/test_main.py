@@ -1,0 +1,73 @@
+"""The command, as a user calls it."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from test_data import write_pair
+
+import vaelite
+from vaelite.__main__ import main
+
+QUICK = ["--hidden-dim", "16", "--epochs", "2", "--quiet"]
+PICTURES = {
+    "learning_curve", "latent_means", "average_reconstructions", "reconstructions", "samples", "latent_grid"
+}  # fmt: skip
+
+
+def test_the_digits(tmp_path, capsys):
+    assert main([*QUICK, "--out", str(tmp_path / "a" / "b")]) == 0
+    written = {path.name for path in (tmp_path / "a" / "b").iterdir()}
+    assert written == {f"{name}.png" for name in PICTURES} | {"model.npz"}
+    model = vaelite.load(tmp_path / "a" / "b" / "model.npz")
+    assert (model.hidden_dim, model.n_epochs) == ((16,), 2)
+    out = capsys.readouterr().out
+    assert str(tmp_path / "a" / "b") in out
+    assert f"{model.score(vaelite.load_digits()[0]):.2f} nats" in out
+
+
+def test_a_folder_of_idx_files_that_are_not_square(tmp_path):
+    write_pair(tmp_path / "idx")  # three images of 4 x 5
+    out = tmp_path / "out"
+    assert main(["--data", str(tmp_path / "idx"), *QUICK, "--batch-size", "3", "--out", str(out)]) == 0
+    assert {path.name for path in out.iterdir()} == {"model.npz", "learning_curve.png", "latent_means.png"}
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
+def test_a_file_of_arrays(tmp_path, name, digits):
+    X, y = digits
+    if name == "x.npy":
+        np.save(tmp_path / name, X.reshape(-1, 8, 8))
+    else:
+        np.savez(tmp_path / name, X=X, y=y)
+    out = tmp_path / "out"
+    assert main(["--data", str(tmp_path / name), *QUICK, "--latent-dim", "3", "--sigma", "0.2", "--out", str(out)]) == 0
+    assert (out / "samples.png").exists()
+    assert (out / "latent_means.png").exists() == (name == "x.npz")
+    assert not (out / "latent_grid.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "cifar"], "--data should be"),
+        (["--data", "missing.npy"], "missing.npy"),
+        (["--epochs", "0"], "max_epochs should be 1 or more"),
+        (["--activation", "rely"], "did you mean 'relu'"),
+        (["--sigma", "row"], "sigma should be"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path, capsys, arguments, message):
+    assert main([*QUICK, "--out", str(tmp_path), *arguments]) == 1
+    err = capsys.readouterr().err
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_as_a_process(tmp_path):
+    command = [sys.executable, "-m", "vaelite", *QUICK, "--out", str(tmp_path)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stderr == ""
+    text = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
+    assert "--latent-dim" in text
+    assert "python -m vaelite --data mnist" in text

@@ -1,0 +1,106 @@
+"""The figures' data and their errors; how they look is for eyes."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import vaelite
+from vaelite import plots
+
+
+@pytest.fixture(scope="module")
+def deep(digits, quick):
+    return vaelite.fit(digits[0], **quick, latent_dim=3)
+
+
+def image(ax):
+    return np.ma.filled(ax.images[0].get_array(), np.nan)
+
+
+def test_learning_curve_shows_the_history(vae):
+    ax = plots.learning_curve(vae)
+    assert np.array_equal(ax.lines[1].get_ydata(), vae.history["eval_loss"])
+    assert "nats" in ax.get_ylabel()
+
+
+def test_learning_curve_marks_the_best_held_out_epoch(digits, quick):
+    settings = {**quick, "stopping": "heldout", "patience": 1, "learning_rate": 0.05, "max_epochs": 60}
+    vae = vaelite.fit(digits[0], **settings)
+    ax = plots.learning_curve(vae)
+    assert ax.lines[2].get_xdata()[0] == vae.best_epoch
+
+
+def test_latent_means_draws_every_row_at_its_mean(vae, digits):
+    ax = plots.latent_means(vae, *digits)
+    points = np.concatenate([np.asarray(points.get_offsets()) for points in ax.collections])
+    assert np.sort(points, axis=0) == pytest.approx(np.sort(vae.encode(digits[0])[0], axis=0))
+    assert [text.get_text() for text in ax.texts] == list("0123456789")
+
+
+def test_latent_means_of_chosen_axes(deep, digits):
+    ax = plots.latent_means(deep, *digits, axes=(2, 0))
+    zeros = deep.encode(digits[0][digits[1] == 0])[0]
+    assert np.asarray(ax.collections[0].get_offsets()) == pytest.approx(zeros[:, [2, 0]])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("mean of z3", "mean of z1")
+
+
+def test_average_reconstructions_average_each_class(vae, digits):
+    X, y = digits
+    ax = plots.average_reconstructions(vae, X, y)
+    assert image(ax)[1:9, 10:18] == pytest.approx(vae.reconstruct(X[y == 1]).mean(axis=0).reshape(8, 8), abs=1e-6)
+
+
+def test_reconstructions_stand_below_their_images(vae, digits):
+    ax = plots.reconstructions(vae, digits[0], n=4)
+    assert image(ax)[1:9, 1:9] == pytest.approx(digits[0][0].reshape(8, 8))
+    assert image(ax)[10:18, 1:9] == pytest.approx(vae.reconstruct(digits[0][:1]).reshape(8, 8))
+
+
+def test_samples_are_the_models(vae):
+    assert image(plots.samples(vae, 5, rng=0))[1:9, 1:9] == pytest.approx(
+        vae.sample(5, rng=0, mean=True)[0].reshape(8, 8)
+    )
+
+
+def test_latent_grid_grows_right_and_up(vae):
+    ax = plots.latent_grid(vae, n=3)
+    quantile = 0.9674216  # of 5/6 of the standard normal
+    corner = vae.decode([[quantile, quantile]])[0].reshape(8, 8)  # top right
+    assert image(ax)[:8, 16:] == pytest.approx(corner, abs=1e-6)
+
+
+def test_all_draw_into_given_axes_and_show_nothing(vae, digits, monkeypatch):
+    monkeypatch.setattr(plt, "show", lambda *args: pytest.fail("plt.show was called"))
+    _, axes = plt.subplots(2, 3)
+    X, y = digits
+    draw = [
+        lambda ax: plots.learning_curve(vae, ax), lambda ax: plots.latent_means(vae, X, y, ax=ax),
+        lambda ax: plots.average_reconstructions(vae, X, y, ax=ax), lambda ax: plots.reconstructions(vae, X, ax=ax),
+        lambda ax: plots.samples(vae, ax=ax), lambda ax: plots.latent_grid(vae, ax=ax),
+    ]  # fmt: skip
+    for function, ax in zip(draw, axes.flat, strict=True):
+        assert function(ax) is ax
+    assert len(plt.get_fignums()) == 1
+
+
+def test_images_of_other_shapes(quick):
+    X = np.random.default_rng(0).random((30, 12))
+    vae = vaelite.fit(X, **{**quick, "batch_size": 10})
+    assert image(plots.samples(vae, 4, image_shape=(3, 4))).shape == (2 * 4 + 1, 2 * 5 + 1)
+    for draw in (plots.samples, lambda v, **k: plots.reconstructions(v, X, **k), plots.latent_grid):
+        with pytest.raises(ValueError, match="pass image_shape"):
+            draw(vae)
+        with pytest.raises(ValueError, match="image_shape"):
+            draw(vae, image_shape=(5, 5))
+
+
+def test_what_cannot_be_drawn(vae, deep, digits):
+    X, y = digits
+    with pytest.raises(ValueError, match="latent_dim=2"):
+        plots.latent_grid(deep)
+    with pytest.raises(ValueError, match="latent_dim is 2"):
+        plots.latent_means(vae, X, y, axes=(0, 2))
+    with pytest.raises(ValueError, match=r"shape \(1797,\), got \(10,\)"):
+        plots.latent_means(vae, X, y[:10])
+    with pytest.raises(vaelite.NotFittedError):
+        plots.samples(vaelite.VAE())

@@ -1,0 +1,33 @@
+"""vaelite: a small, exact variational autoencoder in NumPy and autograd.
+
+``vaelite.fit(X)`` trains one; the modules, in the order of the data's way through them, are data,
+networks, terms, likelihoods, objectives, gradient, adam, convergence, trainer, model and plots.
+"""
+
+import importlib
+
+from . import ops
+from .adam import Adam
+from .api import fit, load
+from .convergence import Epochs, HeldOut, Lecture
+from .data import load_digits, load_idx, load_mnist, minibatches
+from .exceptions import ConvergenceWarning, ModelFileError, NotFittedError, TrainingError
+from .gradient import value_and_grad
+from .likelihoods import Gaussian
+from .model import VAE
+from .objectives import NegELBO
+from .terms import negloglikelihood, neglogposterior, neglogprior, reparameterize
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "VAE", "Adam", "ConvergenceWarning", "Epochs", "Gaussian", "HeldOut", "Lecture", "ModelFileError", "NegELBO",
+    "NotFittedError", "TrainingError", "fit", "load", "load_digits", "load_idx", "load_mnist", "minibatches",
+    "negloglikelihood", "neglogposterior", "neglogprior", "ops", "plots", "reparameterize", "value_and_grad",
+]  # fmt: skip
+
+
+def __getattr__(name):
+    if name == "plots":  # imported when first used: matplotlib takes longer to load than all the rest
+        return importlib.import_module(".plots", __name__)
+    raise AttributeError(f"module 'vaelite' has no attribute {name!r}")

@@ -1,0 +1,75 @@
+"""Adam: knows nothing of models, only named arrays and their gradients."""
+
+import math
+
+import numpy as np
+
+BLOCK = 65_536  # elements: five blocks of this size stay in a core's cache
+TINY = 1e-30  # far below what can move a parameter, far above float32's denormal numbers
+FLUSH_EVERY = 32  # steps; from TINY a moment cannot decay to a denormal number in so few
+
+
+class Adam:
+    """Adaptive moment estimation, in place.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The largest change of a parameter in a step, about.
+    beta1, beta2 : float
+        Decay a step of the means of the gradient and of its square.
+    epsilon : float
+        Keeps the division defined where the gradient has been 0 throughout.
+
+    Attributes
+    ----------
+    t : int
+        Steps taken.
+    m, v : dict
+        The moments by name, as sums with decaying weights: ``m / (1 - beta1**t) * (1 - beta1)`` is the
+        bias-corrected mean of the gradient, likewise ``v`` of its square.
+
+    References
+    ----------
+    Kingma & Ba (2015), Adam: A Method for Stochastic Optimization, algorithm 1.
+
+    Examples
+    --------
+    >>> import numpy as np, vaelite
+    >>> params = {"w": np.array([1.0, 2.0])}
+    >>> vaelite.Adam(learning_rate=0.1).update(params, {"w": np.array([5.0, -0.01])})
+    >>> params["w"].round(6)  # the first step has the learning rate's size, whatever the gradient's
+    array([0.9, 2.1])
+    """
+
+    def __init__(self, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8):
+        self.learning_rate, self.beta1, self.beta2, self.epsilon = learning_rate, beta1, beta2, epsilon
+        self.t, self.m, self.v = 0, {}, {}
+
+    def update(self, params, grads):
+        """Take one step: change every array of ``params`` in place, against its gradient."""
+        self.t += 1
+        for name, param in params.items():
+            if name not in self.m:
+                self.m[name], self.v[name] = np.zeros_like(param), np.zeros_like(param)
+            arrays = [array.reshape(-1) for array in (param, grads[name], self.m[name], self.v[name])]
+            for start in range(0, param.size, BLOCK):
+                self._update_block(*(array[start : start + BLOCK] for array in arrays))
+
+    def _update_block(self, p, g, m, v):
+        # The weights (1 - beta) of the textbook's means and their bias corrections are all in scale_m and scale_v.
+        scale_m = (1 - self.beta1) / (1 - self.beta1**self.t)
+        scale_v = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.t))
+        m *= self.beta1
+        m += g
+        change = g * g
+        v *= self.beta2
+        v += change
+        if self.t % FLUSH_EVERY == 0:
+            for moment in m, v:
+                moment *= abs(moment) > TINY  # denormal numbers would make every later step slow
+        np.sqrt(v, out=change)
+        change += self.epsilon / scale_v
+        np.divide(m, change, out=change)
+        change *= self.learning_rate * scale_m / scale_v
+        p -= change

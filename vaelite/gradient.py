@@ -1,0 +1,89 @@
+"""The gradient of an objective with respect to many named arrays at once.
+
+``autograd.grad`` of a function of a dict makes each look-up in the dict an operation on the tape,
+whose derivative is a whole dict of zeros. Here each array is a root of the tape by itself, so a
+look-up is free; the rest is autograd as it is.
+"""
+
+import numpy as np
+from autograd.core import VJPNode, add_outgrads, vspace
+from autograd.tracer import isbox, new_box, toposort, trace_stack
+
+
+def value_and_grad(objective):
+    """A function that gives an objective's value and its gradient.
+
+    Parameters
+    ----------
+    objective : callable
+        ``objective(params, *args)``, a scalar. ``params`` is a mapping from names to float arrays.
+
+    Returns
+    -------
+    callable
+        ``(params, *args) -> (value, grads)`` with ``grads`` a dict like ``params``, each gradient in
+        its array's dtype. An array that the value does not depend on has a gradient of zeros.
+
+    Raises
+    ------
+    TypeError
+        (the returned function) if the value depends on none of the arrays: somewhere the
+        computation left autograd.
+    ValueError
+        (the returned function) if the value is no scalar.
+
+    Examples
+    --------
+    >>> import numpy as np, vaelite
+    >>> def objective(params, x):
+    ...     return vaelite.ops.mean(vaelite.negloglikelihood(x, params["mu"], 0.0))
+    >>> value, grads = vaelite.value_and_grad(objective)({"mu": np.array([[1.0, 2.0]])}, np.zeros((1, 2)))
+    >>> grads["mu"]
+    array([[1., 2.]])
+    """
+
+    def gradient(params, *args):
+        end, roots = _trace(objective, params, args)
+        if np.shape(end._value) != ():
+            raise ValueError(f"the objective should be a scalar, got an array of shape {np.shape(end._value)}")
+        reached = _backward(end)
+
+        def grad_of(name, array):
+            found = reached.get(roots[name])
+            return np.zeros_like(array) if found is None else found.astype(array.dtype, copy=False)
+
+        return end._value, {name: grad_of(name, array) for name, array in params.items()}
+
+    return gradient
+
+
+def dependencies(objective, params, *args):
+    """The names of the arrays in ``params`` that ``objective(params, *args)`` depends on, as a set."""
+    end, roots = _trace(objective, params, args)
+    nodes = set(toposort(end._node))
+    return {name for name, root in roots.items() if root in nodes}
+
+
+def _trace(objective, params, args):
+    """Evaluate the objective with each array as a root of the tape: its answer and the roots by name."""
+    roots = {name: VJPNode.new_root() for name in params}
+    with trace_stack.new_trace() as trace:
+        end = objective({name: new_box(params[name], trace, root) for name, root in roots.items()}, *args)
+    if not (isbox(end) and end._trace == trace):
+        raise TypeError(
+            "the objective depends on none of its parameters; write it with autograd.numpy "
+            "(import autograd.numpy as np) and without float(), .item() or assignment into arrays"
+        )
+    return end, roots
+
+
+def _backward(end):
+    """Walk the tape from its end to its roots: the gradients of the roots that are reached."""
+    waiting, reached = {end._node: (vspace(end._value).ones(), False)}, {}
+    for node in toposort(end._node):
+        outgrad, _ = waiting.pop(node)
+        if not node.parents:
+            reached[node] = outgrad
+        for parent, ingrad in zip(node.parents, node.vjp(outgrad)):  # noqa: B905 (a root's vjp gives ())
+            waiting[parent] = add_outgrads(waiting.get(parent), ingrad)
+    return reached

@@ -1,0 +1,390 @@
+"""The variational autoencoder as a whole: settings, training, and what a trained one can do."""
+
+from dataclasses import fields, replace
+from functools import partial
+
+import numpy as np
+
+from . import networks, storage, terms, trainer, validation
+from .adam import Adam
+from .convergence import STOPPING
+from .data import Rows, minibatches
+from .exceptions import NotFittedError
+from .likelihoods import LIKELIHOODS
+from .objectives import TERMS, NegELBO
+from .ops import ACTIVATIONS
+from .progress import reporters
+from .streams import CHECK, EVALUATE, INIT, NOISE, SHUFFLE, SPLIT, generator, sampling_generator, seed_sequence
+
+OWN_TERMS = (*TERMS, "reparameterize")
+SOLUTION = ("stopping", *(field.name for field in fields(trainer.Solution) if field.name != "params"))
+CHUNK_ROWS = 1000  # rows that go through the networks at a time: bounds the memory
+
+
+class VAE:
+    """A variational autoencoder with fully connected networks.
+
+    Parameters
+    ----------
+    latent_dim : int
+        Size of the code z.
+    hidden_dim : int or sequence of int
+        Sizes of the encoder's hidden layers; the decoder has them in reverse.
+    activation : {"relu", "tanh", "softplus"}
+        Of the hidden layers.
+    likelihood : "gaussian" or Gaussian
+        What the decoder's outputs say about x; `Gaussian` has the choices of mean and sigma.
+    negloglikelihood, neglogprior, neglogposterior, reparameterize : callable, optional
+        Your own terms in place of `vaelite.terms`, with the same arguments and one number an example.
+        Write them with autograd's NumPy: ``import autograd.numpy as np``.
+    dtype : {None, "float32", "float64"}
+        Of all computation. None takes the data's, and float32 for integers.
+
+    Attributes
+    ----------
+    params : dict of arrays
+        The networks' weights and biases by name, e.g. ``params["encoder.mu.W"]``.
+    history, log : dict of lists
+        What training reported, by epoch and every ``log_every`` iterations; see `Solution`.
+    converged : bool
+    stop_reason : str
+    n_epochs, best_epoch : int
+
+    References
+    ----------
+    Kingma & Welling (2014), Auto-Encoding Variational Bayes.
+
+    Examples
+    --------
+    >>> import vaelite
+    >>> X, y = vaelite.load_digits()
+    >>> vae = vaelite.VAE(latent_dim=2, hidden_dim=64).fit(X, max_epochs=3, stopping="epochs", rng=0, progress=False)
+    >>> mu, logsigma = vae.encode(X)
+    >>> mu.shape, vae.sample(16, rng=1).shape
+    ((1797, 2), (16, 64))
+    """
+
+    def __init__(
+        self, latent_dim=2, hidden_dim=512, *, activation="relu", likelihood="gaussian", negloglikelihood=None,
+        neglogprior=None, neglogposterior=None, reparameterize=None, dtype=None
+    ):  # fmt: skip
+        self.latent_dim = validation.check_count("latent_dim", latent_dim)
+        self.hidden_dim = validation.check_hidden_dim(hidden_dim)
+        self.activation = validation.check_choice("activation", activation, ACTIVATIONS)
+        if isinstance(likelihood, str):
+            likelihood = LIKELIHOODS[validation.check_choice("likelihood", likelihood, LIKELIHOODS)]()
+        self.likelihood = validation.check_likelihood(likelihood)
+        self.dtype = None if dtype is None else validation.check_dtype(dtype)
+        given = (negloglikelihood, neglogprior, neglogposterior, reparameterize)
+        self.own_terms = {
+            name: validation.check_callable(name, term)
+            for name, term in zip(OWN_TERMS, given, strict=True) if term is not None
+        }  # fmt: skip
+        self.params = None
+
+    def fit(
+        self, X, *, batch_size=128, learning_rate=1e-3, max_epochs=500, stopping="heldout", tol=None, patience=20,
+        validation_fraction=0.1, normalized=True, rng=None, progress=True, log_every=100, callbacks=()
+    ):  # fmt: skip
+        """Train on the rows of X, from new random weights.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_features)
+            Floats, or uint8 grey levels (255 is read as 1), in memory or on disk (`numpy.memmap`).
+        batch_size : int
+        learning_rate : float
+            Adam's.
+        max_epochs : int
+            Cap on the passes over the data.
+        stopping : {"heldout", "lecture", "epochs"}
+            Keep a part of the rows from training and stop when their loss no longer improves
+            (`HeldOut`); the lecture's rule (`Lecture`); or run all epochs.
+        tol : float, optional
+            Nats an example; 0.1 with "heldout", 1 with "lecture".
+        patience : int
+            Epochs that "heldout" waits for an improvement.
+        validation_fraction : float
+            Part of the rows that "heldout" holds out.
+        normalized : bool
+            False drops the terms' log(2 pi) constants in the losses that training reports, as the
+            lecture does; the fit is the same, and `score` has the constants anyway.
+        rng : None, int, SeedSequence or Generator
+            The same number gives the same fit, bit for bit, on the same machine.
+        progress : {True, False, "lines", "bar"}
+            True prints the lecture's lines, and shows a bar as well where tqdm is installed.
+        log_every : int
+            Iterations from one line to the next.
+        callbacks : callable or sequence of callable
+            Each is called as ``callback(vae, state)`` after every epoch, with this model at its current
+            parameters and the trainer's `State`; returning True stops.
+
+        Returns
+        -------
+        VAE
+            This one.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For data or settings that cannot work; the message says what to do.
+        TrainingError
+            If a loss or a gradient is not finite; the message names the epoch, the batch and the array.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If ``max_epochs`` ends a "heldout" run that still improves.
+        """
+        X = validation.check_array(X)
+        dtype = self.dtype or np.dtype(np.float64 if X.dtype.kind == "f" and X.dtype.itemsize >= 8 else np.float32)
+        self.likelihood.check(*validation.check_values(X, dtype))
+        validation.check_number("learning_rate", learning_rate, 0)
+        validation.check_count("max_epochs", max_epochs)
+        validation.check_count("log_every", log_every)
+        rule = _stopping_rule(stopping, tol, patience)
+        listeners = [*reporters(progress), *(partial(callback, self) for callback in _callables(callbacks))]
+        seed = seed_sequence(rng)
+        X, X_eval = _hold_out(X, validation_fraction, seed) if rule.holds_out else (X, X)
+        batch_size = validation.check_batch_size(batch_size, X.shape[0])
+
+        self.build(X.shape[1], dtype, seed)
+        objective = self.objective(normalized)
+        eps = generator(seed, CHECK).standard_normal((min(3, X.shape[0]), self.latent_dim), dtype=dtype)
+        validation.check_terms(objective, self.params, next(minibatches(X, len(eps), dtype)), eps)
+
+        def batches(epoch):
+            for batch, x in enumerate(minibatches(X, batch_size, dtype, generator(seed, SHUFFLE, epoch))):
+                rng = generator(seed, NOISE, epoch, batch)
+                yield x, rng.standard_normal((len(x), self.latent_dim), dtype=dtype)
+
+        def evaluation(params, epoch):
+            rng = generator(seed, EVALUATE, 0 if rule.holds_out else epoch)
+            return trainer.evaluate(objective, params, X_eval, self.latent_dim, rng)
+
+        solution = trainer.train(
+            objective, self.params, Adam(learning_rate), rule, batches, evaluation,
+            max_epochs=max_epochs, log_every=log_every, callbacks=listeners,
+        )  # fmt: skip
+        vars(self).update(vars(solution), stopping=stopping)
+        return self
+
+    def build(self, n_features, dtype=np.float32, rng=None):
+        """Give the model new random weights for data of ``n_features``; `fit` begins with this.
+
+        Parameters
+        ----------
+        n_features : int
+        dtype : {float32, float64}
+        rng : None, int, SeedSequence or Generator
+
+        Returns
+        -------
+        VAE
+            This one.
+        """
+        self.n_features = validation.check_count("n_features", n_features)
+        dtype = validation.check_dtype(dtype)
+        self.params = networks.init_params(generator(seed_sequence(rng), INIT), self.shapes(), dtype)
+        return self
+
+    def shapes(self):
+        """The shape of every parameter by name."""
+        heads = self.likelihood.heads(self.n_features)
+        return networks.shapes(self.n_features, self.latent_dim, self.hidden_dim, heads)
+
+    def objective(self, normalized=True):
+        """The negative ELBO of this model, a function of (params, x, eps).
+
+        Parameters
+        ----------
+        normalized : bool
+            False drops the log(2 pi) constants of vaelite's terms.
+
+        Returns
+        -------
+        NegELBO
+            With the caller's own terms where there are any.
+        """
+        activation, heads = ACTIVATIONS[self.activation], self.likelihood.heads(self.n_features)
+        objective = NegELBO(
+            encode=lambda params, x: networks.encode(params, x, activation),
+            decode=lambda params, z: self.likelihood.parameters(*networks.decode(params, z, activation, heads)),
+            negloglikelihood=self.likelihood.negloglikelihood,
+        )
+        if not normalized:
+            objective = replace(objective, **{t: partial(getattr(objective, t), normalized=False) for t in TERMS})
+        return replace(objective, **self.own_terms)
+
+    def encode(self, X):
+        """The parameters of q(z|x).
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_features)
+
+        Returns
+        -------
+        mu, logsigma : arrays, shape (n, latent_dim)
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            For another number of features than the model was fitted on.
+        """
+        objective = self._fitted_objective()
+        return self._by_chunks(objective.encode, self._check_input("X", X, self.n_features))
+
+    def decode(self, z):
+        """The parameters of p(x|z).
+
+        Parameters
+        ----------
+        z : array-like, shape (n, latent_dim)
+
+        Returns
+        -------
+        tuple of arrays
+            With the Gaussian likelihood mu, (n, n_features), and logsigma, (n, 1) or (n, n_features).
+        """
+        objective = self._fitted_objective()
+        return self._by_chunks(objective.decode, self._check_input("z", z, self.latent_dim))
+
+    def reconstruct(self, X, rng=None):
+        """Encode and decode: E[x|z] at the mean code, or at a code drawn from q(z|x).
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_features)
+        rng : None, int, SeedSequence or Generator
+            None takes the mean code; anything else draws one.
+
+        Returns
+        -------
+        array, shape (n, n_features)
+        """
+        mu, logsigma = self.encode(X)
+        if rng is None:
+            return self.likelihood.expectation(*self.decode(mu))
+        eps = sampling_generator(rng).standard_normal(mu.shape, dtype=mu.dtype)
+        return self.likelihood.expectation(*self.decode(terms.reparameterize(mu, logsigma, eps)))
+
+    def sample(self, n, rng=None, *, mean=False):
+        """Generate data: z ~ N(0, I), then x ~ p(x|z).
+
+        Parameters
+        ----------
+        n : int
+        rng : None, int, SeedSequence or Generator
+            None gives others each time.
+        mean : bool
+            True gives E[x|z] in place of a draw from p(x|z): pictures without the pixels' noise.
+
+        Returns
+        -------
+        array, shape (n, n_features)
+        """
+        self._fitted_objective()
+        rng, dtype = sampling_generator(rng), self._dtype()
+        z = rng.standard_normal((validation.check_count("n", n, minimum=0), self.latent_dim), dtype=dtype)
+        outputs = self._by_chunks(self.objective().decode, z)
+        return self.likelihood.expectation(*outputs) if mean else self.likelihood.sample(rng, *outputs)
+
+    def score_samples(self, X, rng=0):
+        """The ELBO of each row, estimated with one code from q(z|x): a lower bound of log p(x) on average.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_features)
+        rng : int, SeedSequence, Generator or None
+            By default the same noise at every call, so that scores can be compared.
+
+        Returns
+        -------
+        array, shape (n,)
+            In nats, with all constants.
+        """
+        objective = self._fitted_objective()
+        X = self._check_input("X", X, self.n_features)
+        nll, nlp, nlq = trainer.evaluate(objective, self.params, X, self.latent_dim, sampling_generator(rng))
+        return -(nll + nlp - nlq)
+
+    def score(self, X, rng=0):
+        """The mean of `score_samples`, a float, in nats an example."""
+        return float(self.score_samples(X, rng).mean(dtype=np.float64))
+
+    def save(self, path):
+        """Write the model into one .npz file, without pickle; read it with `vaelite.load`.
+
+        The file appears whole or not at all, in place of an older one. Terms and likelihoods of your own
+        are functions, which it cannot hold: give them to `vaelite.load` again.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        OSError
+            If the file cannot be written.
+        """
+        self._fitted_objective()
+        ours = type(self.likelihood) in LIKELIHOODS.values()
+        manifest = {
+            "model": {key: getattr(self, key) for key in ("latent_dim", "hidden_dim", "activation")},
+            "likelihood": [self.likelihood.name, vars(self.likelihood)] if ours else None,
+            "n_features": self.n_features,
+            "own_terms": sorted(self.own_terms),
+            "solution": {key: getattr(self, key) for key in SOLUTION},
+        }
+        storage.save(path, manifest, self.params)
+
+    def _fitted_objective(self):
+        if self.params is None:
+            raise NotFittedError("this VAE is not fitted yet; call fit(X) first, or vaelite.fit(X)")
+        return self.objective()
+
+    def _dtype(self):
+        return next(iter(self.params.values())).dtype
+
+    def _check_input(self, name, array, width):
+        array = validation.check_array(array, name)
+        validation.check_width(name, array, width, type(self).__name__)
+        validation.check_values(array, self._dtype(), name)
+        return array
+
+    def _by_chunks(self, function, array):
+        """``function(params, rows)``, a tuple of arrays, for all rows of an array, a bounded number at a time."""
+        chunks = [function(self.params, rows) for rows in minibatches(array, CHUNK_ROWS, self._dtype())]
+        return tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
+
+
+def _stopping_rule(stopping, tol, patience):
+    validation.check_choice("stopping", stopping, STOPPING)
+    validation.check_count("patience", patience)
+    settings = {"patience": patience} if stopping == "heldout" else {}
+    if tol is not None:
+        settings["tol"] = validation.check_number("tol", tol, 0, low_included=True)
+        if stopping == "epochs":
+            raise ValueError(f'tol={tol} has no meaning with stopping="epochs", which runs all max_epochs')
+    return STOPPING[stopping](**settings)
+
+
+def _hold_out(X, fraction, seed):
+    """Split the rows at random: those to train on and those held out, neither copied."""
+    n = X.shape[0]
+    held_out = round(n * validation.check_number("validation_fraction", fraction, 0, 1))
+    if held_out < 2 or held_out >= n:
+        raise ValueError(
+            f"{n} rows are too few to hold out a fraction of {fraction:g} (at least 2 rows, and 1 to train on); pass "
+            'more rows, another validation_fraction, or stopping="epochs", which holds out none'
+        )
+    order = generator(seed, SPLIT).permutation(n)
+    return Rows(X, np.sort(order[held_out:])), Rows(X, np.sort(order[:held_out]))
+
+
+def _callables(callbacks):
+    callbacks = [callbacks] if callable(callbacks) else callbacks
+    if not isinstance(callbacks, (list, tuple)):
+        raise TypeError(f"callbacks should be a callable or a list of them, got {callbacks!r}")
+    return [validation.check_callable("a callback", callback) for callback in callbacks]

@@ -1,0 +1,97 @@
+"""Encoder and decoder: fully connected networks as functions of named arrays.
+
+The arrays' names tell the architecture: ``encoder.0.W``, ``encoder.0.b`` and so on for the hidden
+layers, ``encoder.mu.W`` for a head. A head without weights is a constant: ``decoder.logsigma.b``
+alone is one sigma for all.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from .ops import affine
+
+
+def shapes(n_features, latent_dim, hidden_dim, heads):
+    """The shape of every parameter by name.
+
+    Parameters
+    ----------
+    n_features, latent_dim : int
+    hidden_dim : sequence of int
+        Sizes of the encoder's hidden layers; the decoder has them in reverse.
+    heads : dict
+        The decoder's outputs: name to (size, whether it depends on z), as `Gaussian.heads` gives.
+
+    Returns
+    -------
+    dict of str to tuple of int
+    """
+    encoder, decoder = [n_features, *hidden_dim], [latent_dim, *reversed(hidden_dim)]
+    encoder_heads = {"mu": (latent_dim, True), "logsigma": (latent_dim, True)}
+    return {**_network("encoder", encoder, encoder_heads), **_network("decoder", decoder, heads)}
+
+
+def _network(name, sizes, heads):
+    layers = {f"{name}.{i}": pair for i, pair in enumerate(pairwise(sizes))}
+    outputs = {f"{name}.{head}": (sizes[-1] if varies else None, size) for head, (size, varies) in heads.items()}
+    found = {}
+    for layer, (fan_in, fan_out) in {**layers, **outputs}.items():
+        if fan_in is not None:
+            found[f"{layer}.W"] = fan_in, fan_out
+        found[f"{layer}.b"] = (fan_out,)
+    return found
+
+
+def init_params(rng, shapes, dtype):
+    """New parameters: weights Glorot-uniform, biases 0.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shapes : dict of str to tuple of int
+        From `shapes`.
+    dtype : numpy.dtype
+
+    Returns
+    -------
+    dict of str to array
+
+    References
+    ----------
+    Glorot & Bengio (2010), Understanding the difficulty of training deep feedforward networks, eq. 16.
+    """
+
+    def glorot(shape):
+        limit = np.sqrt(6 / sum(shape))
+        return rng.uniform(-limit, limit, shape).astype(dtype)
+
+    return {name: glorot(shape) if len(shape) == 2 else np.zeros(shape, dtype) for name, shape in shapes.items()}
+
+
+def hidden(params, name, h, activation):
+    """The hidden layers of the network called ``name``: ``activation(h @ W + b)``, one after the other."""
+    layer = 0
+    while f"{name}.{layer}.W" in params:
+        h = activation(affine(h, params[f"{name}.{layer}.W"], params[f"{name}.{layer}.b"]))
+        layer += 1
+    return h
+
+
+def head(params, name, h):
+    """One output of a network, an affine function of its last hidden layer ``h``, or a constant a row."""
+    if f"{name}.W" in params:
+        return affine(h, params[f"{name}.W"], params[f"{name}.b"])
+    return params[f"{name}.b"] + np.zeros((*np.shape(h)[:-1], 1), dtype=params[f"{name}.b"].dtype)
+
+
+def encode(params, x, activation):
+    """The parameters of q(z|x): ``(mu, logsigma)``, each (batch, latent_dim)."""
+    h = hidden(params, "encoder", x, activation)
+    return head(params, "encoder.mu", h), head(params, "encoder.logsigma", h)
+
+
+def decode(params, z, activation, heads):
+    """The decoder's raw outputs for the codes z, (batch, latent_dim), one for each of ``heads``."""
+    h = hidden(params, "decoder", z, activation)
+    return tuple(head(params, f"decoder.{name}", h) for name in heads)

@@ -1,0 +1,78 @@
+"""Differentiable building blocks: each a formula with its derivative beside it.
+
+autograd could differentiate these formulas by itself, operation by operation. Given whole, each
+costs one entry on its tape, and its derivative (the vector-Jacobian product: what the gradient
+``g`` with respect to the answer says about each argument) reads as on the blackboard. The
+derivatives are themselves made of differentiable pieces, so gradients of gradients work.
+"""
+
+import autograd.numpy as np
+from autograd.extend import defvjp, primitive
+
+
+def _rows(array):
+    """Flatten all leading axes: ``(..., d)`` to ``(n, d)``."""
+    return array if array.ndim == 2 else np.reshape(array, (-1, array.shape[-1]))
+
+
+@primitive
+def affine(h, W, b):
+    """``h @ W + b`` for ``h`` of shape (..., d), ``W`` (d, k) and ``b`` (k,); the answer is (..., k)."""
+    out = np.matmul(h, W)
+    out += b
+    return out
+
+
+defvjp(
+    affine,
+    lambda ans, h, W, b: lambda g: np.matmul(g, W.T),
+    lambda ans, h, W, b: lambda g: np.matmul(_rows(h).T, _rows(g)),
+    lambda ans, h, W, b: lambda g: np.sum(_rows(g), axis=0),
+)
+
+
+@primitive
+def relu(x):
+    """``max(x, 0)``, element by element."""
+    return np.maximum(x, 0)
+
+
+defvjp(relu, lambda ans, x: lambda g: g * (ans > 0))
+
+
+@primitive
+def tanh(x):
+    """The hyperbolic tangent, element by element."""
+    return np.tanh(x)
+
+
+defvjp(tanh, lambda ans, x: lambda g: g * (1 - ans * ans))
+
+
+@primitive
+def softplus(x):
+    """``log(1 + exp(x))``, element by element, without overflow for any ``x``."""
+    return np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0)
+
+
+defvjp(softplus, lambda ans, x: lambda g: g * logistic(x))
+
+
+@primitive
+def logistic(x):
+    """``1 / (1 + exp(-x))``, element by element, in the form that overflows nowhere."""
+    return (np.tanh(x / 2) + 1) / 2
+
+
+defvjp(logistic, lambda ans, x: lambda g: g * (ans * (1 - ans)))
+
+
+@primitive
+def mean(x):
+    """The mean of all elements, a scalar in the dtype of ``x``."""
+    return np.mean(x)
+
+
+defvjp(mean, lambda ans, x: lambda g: np.broadcast_to(g / x.size, x.shape))
+
+ACTIVATIONS = {"relu": relu, "tanh": tanh, "softplus": softplus}

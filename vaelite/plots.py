@@ -1,0 +1,238 @@
+"""Figures. Each function draws into ``ax`` or a new figure, returns it, and never shows it.
+
+Importing this module imports matplotlib.
+"""
+
+import math
+
+import numpy as np
+from scipy.special import ndtri
+
+from .data import to_float
+from .validation import check_count
+
+try:
+    import matplotlib.pyplot as plt
+except ImportError as error:
+    raise ImportError("vaelite.plots needs matplotlib: python -m pip install matplotlib") from error
+
+
+def learning_curve(vae, ax=None):
+    """The losses of training and evaluation by epoch.
+
+    Parameters
+    ----------
+    vae : VAE
+        Fitted.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = ax or _new_axes()
+    epochs, held_out = vae.history["epoch"], vae.stopping == "heldout"
+    ax.plot(epochs, vae.history["train_loss"], color="0.6", linewidth=3, label="training rows, during the epoch")
+    ax.plot(
+        epochs, vae.history["eval_loss"], color="C0", label=f"{'held-out' if held_out else 'training'} rows, after it"
+    )
+    if held_out:
+        best = vae.history["eval_loss"][vae.best_epoch - 1]
+        ax.plot(vae.best_epoch, best, "o", color="C0", label=f"best: {best:.2f} in epoch {vae.best_epoch}")
+    _zoom_in(ax, vae.history["train_loss"], vae.history["eval_loss"])
+    ax.set(xlabel="epoch", ylabel="loss, nats an example", title="Learning curve")
+    ax.legend(frameon=False)
+    return ax
+
+
+def latent_means(vae, X, y, axes=(0, 1), ax=None):
+    """The means of q(z|x) as points, coloured and marked by class.
+
+    Parameters
+    ----------
+    vae : VAE
+        Fitted, with a latent_dim of 2 or more.
+    X : array-like, shape (n, n_features)
+    y : array-like, shape (n,)
+        Class of each row.
+    axes : pair of int
+        The latents to draw, counted from 0.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    y, (first, second) = _check_labels(X, y), axes
+    if max(axes) >= vae.latent_dim:
+        raise ValueError(f"latent_dim is {vae.latent_dim}, so that latents {first} and {second} cannot be drawn")
+    ax = ax or _new_axes((6, 6))
+    mu, _ = vae.encode(X)
+    classes = np.unique(y)
+    colors = plt.get_cmap("tab10" if len(classes) <= 10 else "turbo", len(classes))
+    size = float(np.clip(20_000 / len(mu), 0.5, 12))
+    for index, label in enumerate(classes):
+        points = mu[y == label]
+        ax.scatter(
+            points[:, first], points[:, second], s=size, color=colors(index), alpha=0.5, linewidths=0, rasterized=True
+        )
+    for index, label in enumerate(classes):  # on top of all points: legible without colours
+        x_centre, y_centre = np.median(mu[y == label][:, [first, second]], axis=0)
+        box = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "edgecolor": colors(index), "linewidth": 2}
+        ax.text(x_centre, y_centre, str(label), ha="center", va="center", weight="bold", bbox=box)
+    ax.set(xlabel=f"mean of z{first + 1}", ylabel=f"mean of z{second + 1}", title="Encoded images, by class")
+    ax.set_aspect("equal", adjustable="datalim")
+    return ax
+
+
+def average_reconstructions(vae, X, y, image_shape=None, ax=None):
+    """The mean of the reconstructions of each class's images, side by side.
+
+    Parameters
+    ----------
+    vae : VAE
+    X : array-like, shape (n, n_features)
+    y : array-like, shape (n,)
+    image_shape : (rows, columns), optional
+        Of an image; square by default.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    y = _check_labels(X, y)
+    reconstructions, classes = vae.reconstruct(X), np.unique(y)
+    images = np.stack([reconstructions[y == label].mean(axis=0) for label in classes])
+    ax = _draw_grid(images, min(5, len(classes)), image_shape, ax)
+    ax.set_title(f"Average reconstruction of {', '.join(map(str, classes))}")
+    return ax
+
+
+def reconstructions(vae, X, n=10, image_shape=None, rng=None, ax=None):
+    """The first n images, each above its reconstruction.
+
+    Parameters
+    ----------
+    vae : VAE
+    X : array-like, shape (rows, n_features)
+    n : int
+    image_shape : (rows, columns), optional
+        Of an image; square by default.
+    rng : optional
+        As for `VAE.reconstruct`: None decodes the mean code.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    X = X[: check_count("n", n)]
+    images = np.concatenate([to_float(X, np.dtype(np.float32)), vae.reconstruct(X, rng)])
+    ax = _draw_grid(images, len(X), image_shape, ax)
+    ax.set_title("Images, and below them their reconstructions")
+    return ax
+
+
+def samples(vae, n=64, rng=None, image_shape=None, ax=None):
+    """The mean images of n codes that are drawn from the prior.
+
+    Parameters
+    ----------
+    vae : VAE
+    n : int
+    rng : None, int, SeedSequence or Generator
+    image_shape : (rows, columns), optional
+        Of an image; square by default.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    images = vae.sample(check_count("n", n), rng, mean=True)
+    ax = _draw_grid(images, math.ceil(math.sqrt(n)), image_shape, ax)
+    ax.set_title("Samples: E[x|z] for z from the prior")
+    return ax
+
+
+def latent_grid(vae, n=20, image_shape=None, ax=None):
+    """The mean images of a grid of codes, spaced to hold equal parts of the prior's probability.
+
+    Parameters
+    ----------
+    vae : VAE
+        With a latent_dim of 2.
+    n : int
+        Images a side.
+    image_shape : (rows, columns), optional
+        Of an image; square by default.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    if vae.latent_dim != 2:
+        raise ValueError(f"a grid of codes can be drawn for latent_dim=2, this model has {vae.latent_dim}")
+    quantiles = ndtri((np.arange(check_count("n", n)) + 0.5) / n)
+    z1, z2 = np.meshgrid(quantiles, quantiles[::-1])  # z2 grows upwards
+    images = vae.likelihood.expectation(*vae.decode(np.column_stack([z1.ravel(), z2.ravel()])))
+    ax = _draw_grid(images, n, image_shape, ax or _new_axes((6, 6)), gap=0)
+    height, width = _image_shape(images, image_shape)
+    ticks = np.unique(np.linspace(0, n - 1, 5).round().astype(int))
+    labels = [f"{quantiles[tick]:.1f}" for tick in ticks]
+    ax.set_axis_on()
+    ax.set_xticks((ticks + 0.5) * width - 0.5, labels)
+    ax.set_yticks((n - 0.5 - ticks) * height - 0.5, labels)
+    ax.set(xlabel="z1", ylabel="z2", title="Decoded grid of codes")
+    return ax
+
+
+def _new_axes(figsize=(6.4, 4)):
+    return plt.figure(figsize=figsize, layout="constrained").add_subplot()
+
+
+def _check_labels(X, y):
+    y = np.asarray(y)
+    if y.shape != (X.shape[0],):
+        raise ValueError(f"y should have one label a row, shape ({X.shape[0]},), got {y.shape}")
+    return y
+
+
+def _image_shape(images, image_shape):
+    D = images.shape[1]
+    if image_shape is None:
+        image_shape = (math.isqrt(D), math.isqrt(D))
+    if len(image_shape) != 2 or math.prod(image_shape) != D:
+        raise ValueError(
+            f"images of {D} numbers are not {image_shape[0]}x{image_shape[1]}; pass image_shape=(rows, columns)"
+        )
+    return image_shape
+
+
+def _draw_grid(images, columns, image_shape, ax, gap=1):
+    """Images as rows, drawn in a grid of so many columns with a gap of so many pixels; 0 is paper, 1 is ink."""
+    height, width = _image_shape(images, image_shape)
+    rows = -(-len(images) // columns)
+    canvas = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap), np.nan)
+    for index, image in enumerate(images):
+        row, column = divmod(index, columns)
+        top, left = gap + row * (height + gap), gap + column * (width + gap)
+        canvas[top : top + height, left : left + width] = image.reshape(height, width)
+    ax = ax or _new_axes((min(10, 1 + 0.9 * columns), min(10, 0.6 + 0.9 * rows)))
+    ax.imshow(canvas, cmap=_ink(), vmin=min(0, images.min()), vmax=max(1, images.max()), interpolation="nearest")
+    ax.set_axis_off()
+    return ax
+
+
+def _ink():
+    return plt.get_cmap("gray_r").with_extremes(bad="#c8d4e8")  # gaps have another colour than paper and ink
+
+
+def _zoom_in(ax, *curves):
+    """Leave the first, steep part of the curves out of sight where it would flatten all the rest."""
+    low = min(map(min, curves))
+    high = max(np.quantile(curve, 0.95) if len(curve) > 5 else max(curve) for curve in curves)
+    if high > low:
+        ax.set_ylim(low - 0.1 * (high - low), high + 0.3 * (high - low))

@@ -1,0 +1,216 @@
+"""The three terms of the negative ELBO, and the sample they share.
+
+For a row x with its code z::
+
+    negelbo = negloglikelihood(x, mu_x, logsigma_x) + neglogprior(z) - neglogposterior(z, mu_z, logsigma_z)
+
+with ``z = reparameterize(mu_z, logsigma_z, eps)``. Every term gives one number an example, in
+nats. ``logsigma`` is the logarithm of a standard deviation, never of a variance. Each works on
+plain arrays and inside autograd; the lines under a term are its derivatives, for ``g`` the
+gradient with respect to its answer.
+
+The lecture writes the same terms without their ``log(2 pi)`` constants: ``normalized=False``.
+"""
+
+import math
+
+import autograd.numpy as np
+from autograd.extend import defvjp, primitive
+from autograd.numpy.numpy_vjps import unbroadcast_f
+
+HALF_LOG_2PI = math.log(2 * math.pi) / 2  # a Python float: a NumPy scalar would turn float32 into float64
+
+
+@primitive
+def reparameterize(mu, logsigma, eps):
+    """A sample of N(mu, sigma^2) as a differentiable function of its parameters: ``mu + sigma * eps``.
+
+    Parameters
+    ----------
+    mu, logsigma : array, shape (batch, latent_dim)
+        Mean and log standard deviation.
+    eps : array, shape (batch, latent_dim) or (samples, batch, latent_dim)
+        Standard normal noise.
+
+    Returns
+    -------
+    z : array, the shape of eps
+
+    References
+    ----------
+    Kingma & Welling (2014), Auto-Encoding Variational Bayes, section 2.4.
+
+    Examples
+    --------
+    >>> import numpy as np, vaelite
+    >>> vaelite.reparameterize(np.array([[1.0, 2.0]]), np.log([[1.0, 3.0]]), np.array([[0.5, -1.0]]))
+    array([[ 1.5, -1. ]])
+    """
+    return mu + np.exp(logsigma) * eps
+
+
+defvjp(
+    reparameterize,
+    lambda ans, mu, logsigma, eps: unbroadcast_f(mu, lambda g: g),
+    lambda ans, mu, logsigma, eps: unbroadcast_f(logsigma, lambda g: g * np.exp(logsigma) * eps),
+    lambda ans, mu, logsigma, eps: unbroadcast_f(eps, lambda g: g * np.exp(logsigma)),
+)
+
+
+@primitive
+def negloglikelihood(x, mu, logsigma, *, normalized=True):
+    """``-log p(x|z)``: minus the log density of x under the decoder's N(mu, sigma^2).
+
+    Parameters
+    ----------
+    x, mu : array, shape (batch, D)
+        Data and their means.
+    logsigma : array, shape (batch, 1) or (batch, D), or a scalar
+        Log standard deviations: one an example, one an element, or one for all. A sigma that D
+        elements share counts D times.
+    normalized : bool
+        False drops the constant ``D/2 log(2 pi)``, as the lecture does.
+
+    Returns
+    -------
+    array, shape (batch,)
+        In nats. It may be negative: a density can exceed 1.
+
+    Raises
+    ------
+    ValueError
+        If the shapes are none of those above.
+
+    References
+    ----------
+    Kingma & Welling (2014), Auto-Encoding Variational Bayes, appendix C.2.
+
+    Examples
+    --------
+    >>> import numpy as np, vaelite
+    >>> x, mu = np.array([[0.0, 1.0]]), np.array([[0.0, 3.0]])
+    >>> vaelite.negloglikelihood(x, mu, np.log(2.0))  # from scipy.stats: -norm(mu, 2).logpdf(x).sum()
+    array([3.72417143])
+    """
+    _check_shapes("x", x, mu, logsigma)
+    u = _standardize(x, mu, logsigma)
+    return np.sum(u * u, axis=-1) / 2 + _sum(logsigma, u) + normalized * u.shape[-1] * HALF_LOG_2PI
+
+
+@primitive
+def neglogposterior(z, mu, logsigma, *, normalized=True):
+    """``-log q(z|x)``: minus the log density of z under the encoder's N(mu, sigma^2).
+
+    q is the *variational* posterior; the true one, p(z|x), is what it approximates.
+
+    Parameters
+    ----------
+    z, mu : array, shape (batch, latent_dim)
+        Codes and their means.
+    logsigma : array, shape (batch, latent_dim) or (batch, 1), or a scalar
+        Log standard deviations.
+    normalized : bool
+        False drops the constant ``latent_dim/2 log(2 pi)``, as the lecture does.
+
+    Returns
+    -------
+    array, shape (batch,)
+        In nats.
+
+    Raises
+    ------
+    ValueError
+        If the shapes are none of those above.
+
+    References
+    ----------
+    Kingma & Welling (2014), Auto-Encoding Variational Bayes, equation 9.
+
+    Examples
+    --------
+    >>> import numpy as np, vaelite
+    >>> vaelite.neglogposterior(np.zeros((1, 2)), np.zeros((1, 2)), np.zeros((1, 2))) / np.log(2 * np.pi)
+    array([1.])
+    """
+    _check_shapes("z", z, mu, logsigma)
+    u = _standardize(z, mu, logsigma)
+    return np.sum(u * u, axis=-1) / 2 + _sum(logsigma, u) + normalized * u.shape[-1] * HALF_LOG_2PI
+
+
+def _standardize(x, mu, logsigma):
+    """``u = (x - mu) / sigma``."""
+    return (x - mu) * np.exp(-logsigma)
+
+
+def _sum(logsigma, u):
+    """The sum of logsigma over the elements of u, where one that several elements share counts for each."""
+    shared_by = u.shape[-1] / (np.shape(logsigma) or (1,))[-1]
+    return shared_by * (logsigma if np.ndim(logsigma) == 0 else np.sum(logsigma, axis=-1))
+
+
+# For an element: d/dx = u / sigma, d/dmu = -u / sigma, d/dlogsigma = 1 - u^2.
+def _d_x(ans, x, mu, logsigma, **_):
+    return unbroadcast_f(x, lambda g: _standardize(x, mu, logsigma) * (g[..., None] * np.exp(-logsigma)))
+
+
+def _d_mu(ans, x, mu, logsigma, **_):
+    return unbroadcast_f(mu, lambda g: _standardize(x, mu, logsigma) * (-g[..., None] * np.exp(-logsigma)))
+
+
+def _d_logsigma(ans, x, mu, logsigma, **_):
+    def vjp(g):
+        u = _standardize(x, mu, logsigma)
+        return (1 - u * u) * g[..., None]
+
+    return unbroadcast_f(logsigma, vjp)
+
+
+defvjp(negloglikelihood, _d_x, _d_mu, _d_logsigma)
+defvjp(neglogposterior, _d_x, _d_mu, _d_logsigma)
+
+
+@primitive
+def neglogprior(z, *, normalized=True):
+    """``-log p(z)``: minus the log density of z under the standard normal prior.
+
+    Parameters
+    ----------
+    z : array, shape (batch, latent_dim)
+        Codes.
+    normalized : bool
+        False drops the constant ``latent_dim/2 log(2 pi)``, as the lecture does.
+
+    Returns
+    -------
+    array, shape (batch,)
+        In nats.
+
+    References
+    ----------
+    Kingma & Welling (2014), Auto-Encoding Variational Bayes, appendix B.
+
+    Examples
+    --------
+    >>> import numpy as np, vaelite
+    >>> vaelite.neglogprior(np.array([[3.0, 4.0]]), normalized=False)
+    array([12.5])
+    """
+    return np.sum(z * z / 2 + normalized * HALF_LOG_2PI, axis=-1)
+
+
+defvjp(neglogprior, lambda ans, z, **_: lambda g: g[..., None] * z)
+
+
+def _check_shapes(name, x, mu, logsigma):
+    """Refuse shapes that would broadcast into something else than one number an example."""
+    D = np.shape(x)[-1:]
+    if np.ndim(x) == 0 or np.ndim(mu) != np.ndim(x) or np.shape(mu)[-1:] != D:
+        raise ValueError(
+            f"{name} and mu should have one shape, (batch, features), got {np.shape(x)} and {np.shape(mu)}"
+        )
+    if np.ndim(logsigma) not in (0, np.ndim(x)) or np.shape(logsigma)[-1:] not in ((), (1,), D):
+        batch = np.shape(x)[0]
+        raise ValueError(
+            f"logsigma has shape {np.shape(logsigma)}; for {name} of shape {np.shape(x)} it should be a scalar, "
+            f"({batch}, 1) for one sigma an example, or {np.shape(x)} for one an element"
+        )

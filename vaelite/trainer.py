@@ -1,0 +1,259 @@
+"""Training: one step, one epoch, and the loop until converged. Each is usable by itself."""
+
+import time
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from .data import minibatches
+from .exceptions import ConvergenceWarning, TrainingError
+from .gradient import value_and_grad
+from .objectives import TERMS
+from .progress import Recorder, State
+
+EVALUATION_ROWS = 1000  # rows evaluated at a time: bounds the memory, does not change the numbers
+
+
+@dataclass
+class Solution:
+    """What training found, and why it stopped.
+
+    Attributes
+    ----------
+    params : dict of arrays
+        The best epoch's with held-out rows, otherwise the last epoch's.
+    stop_reason : str
+    converged : bool
+        True only if the stopping rule was satisfied.
+    n_epochs, best_epoch : int
+        Epochs run, and the one that ``params`` are from.
+    history : dict of lists
+        By epoch: "epoch", "train_loss" (mean over its batches), "eval_loss" and its parts
+        "eval_nll" (reconstruction) and "eval_kl", all in nats an example, "elapsed" in seconds.
+    log : dict of lists
+        Every ``log_every`` iterations: "iteration" from 0, "train_loss" of that batch, "ps_norm".
+    """
+
+    params: dict
+    stop_reason: str
+    converged: bool
+    n_epochs: int
+    best_epoch: int
+    history: dict
+    log: dict
+
+
+def step(objective, params, adam, x, eps):
+    """One step of training, in place: gradient, then Adam. Nothing changes unless all of it is finite.
+
+    Parameters
+    ----------
+    objective : NegELBO
+    params : dict of arrays
+    adam : Adam
+    x : array, shape (batch, n_features)
+    eps : array, shape (batch, latent_dim)
+        Standard normal noise.
+
+    Returns
+    -------
+    float
+        The loss before the step, in nats an example.
+
+    Raises
+    ------
+    TrainingError
+        If the loss or a gradient is not finite; the message names the array where it began.
+    """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what they lead to is caught below
+        loss, grads = value_and_grad(objective)(params, x, eps)
+    if not all(map(_all_finite, (loss, *grads.values()))):
+        raise TrainingError(f"{_first_not_finite(objective, params, grads, x, eps)} is not finite")
+    adam.update(params, grads)
+    return float(loss)
+
+
+def epoch(objective, params, adam, batches, after_step=None):
+    """One pass over the data, in place.
+
+    Parameters
+    ----------
+    objective, params, adam
+        As for `step`.
+    batches : iterable of (x, eps)
+        Data and standard normal noise, as for `step`.
+    after_step : callable, optional
+        Called as ``after_step(loss)`` after every step.
+
+    Returns
+    -------
+    float
+        The mean loss an example, each batch's at the parameters of its time, in nats.
+
+    Raises
+    ------
+    TrainingError
+        As `step`, with the number of the batch, counted from 0.
+    """
+    total, rows = 0.0, 0
+    for batch, (x, eps) in enumerate(batches):
+        try:
+            loss = step(objective, params, adam, x, eps)
+        except TrainingError as error:
+            raise TrainingError(f"batch {batch}: {error}") from None
+        total, rows = total + loss * len(x), rows + len(x)
+        if after_step is not None:
+            after_step(loss)
+    return total / rows
+
+
+def evaluate(objective, params, X, latent_dim, rng):
+    """An objective's terms for every row of X, in their order, in chunks of bounded memory.
+
+    Parameters
+    ----------
+    objective : NegELBO
+    params : dict of arrays
+    X : array-like, shape (n, n_features)
+    latent_dim : int
+    rng : numpy.random.Generator
+        Draws the noise, row by row.
+
+    Returns
+    -------
+    array, shape (3, n)
+        negloglikelihood, neglogprior and neglogposterior in nats.
+    """
+    dtype = next(iter(params.values())).dtype
+    chunks = []
+    for x in minibatches(X, EVALUATION_ROWS, dtype):
+        eps = rng.standard_normal((len(x), latent_dim), dtype=dtype)
+        chunks.append(np.stack(objective.terms(params, x, eps)))
+    return np.concatenate(chunks, axis=1)
+
+
+def train(objective, params, adam, rule, batches, evaluation, *, max_epochs, log_every=100, callbacks=()):
+    """Loop over epochs until a stopping rule is satisfied.
+
+    Parameters
+    ----------
+    objective : NegELBO
+    params : dict of arrays
+        Changed in place.
+    adam : Adam
+    rule : HeldOut, Lecture or Epochs
+        From `vaelite.convergence`.
+    batches : callable
+        ``batches(epoch)`` is the epoch's iterable of (x, eps).
+    evaluation : callable
+        ``evaluation(params, epoch)`` is what `evaluate` returns.
+    max_epochs, log_every : int
+    callbacks : iterable of callable
+        See `vaelite.progress`.
+
+    Returns
+    -------
+    Solution
+
+    Raises
+    ------
+    TrainingError
+        If a loss or a gradient is not finite; the message names the epoch, the batch and the array.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If ``max_epochs`` ends a run that should have ended by itself.
+    """
+    keep_freed_memory()
+    start, recorder = time.perf_counter(), Recorder()
+    callbacks = [recorder, *callbacks]
+    state = State({name: _read_only(array) for name, array in params.items()}, max_epochs)
+    best, best_epoch = params, 0
+
+    def after_step(loss):
+        state.iteration += 1
+        if state.iteration % log_every == 0:
+            state.train_loss, state.ps_norm = loss, _ps_norm(params)
+            _tell(callbacks, "on_iteration", state)
+
+    try:
+        for state.epoch in range(1, max_epochs + 1):
+            try:
+                state.train_loss = epoch(objective, params, adam, batches(state.epoch), after_step)
+                losses = _evaluate(state, evaluation)
+            except TrainingError as error:
+                raise TrainingError(f"training stopped in epoch {state.epoch}, {error}") from None
+            state.elapsed = time.perf_counter() - start
+            if rule.improved(losses):
+                best_epoch = state.epoch
+                best = {name: array.copy() for name, array in params.items()} if rule.holds_out else params
+            asked_to_stop = [callback(state) is True for callback in callbacks]
+            reason = rule.reason() or ("a callback returned True" if any(asked_to_stop) else None)
+            if reason:
+                break
+        else:
+            reason = f"max_epochs: ran all {max_epochs}"
+            if rule.holds_out:
+                warnings.warn(
+                    f"not converged after max_epochs={max_epochs} (patience was not used up); raise max_epochs, or "
+                    'pass stopping="epochs" if this number of epochs is what you want',
+                    ConvergenceWarning,
+                    stacklevel=3,
+                )
+    finally:
+        _tell(callbacks, "on_end", state)
+    return Solution(best, reason, rule.reason() is not None, state.epoch, best_epoch, recorder.history, recorder.log)
+
+
+def _evaluate(state, evaluation):
+    """Evaluate, note the means in the state, and return the loss of every row."""
+    nll, nlp, nlq = evaluation(state.params, state.epoch)
+    losses = nll + nlp - nlq
+    if not _all_finite(losses):
+        raise TrainingError("evaluation: the loss is not finite")
+    state.eval_loss, state.eval_nll, state.eval_kl = (
+        float(part.mean(dtype=np.float64)) for part in (losses, nll, nlp - nlq)
+    )
+    return losses
+
+
+def _first_not_finite(objective, params, grads, x, eps):
+    """The name of the first array, in the order of the computation, that holds a NaN or an infinity."""
+    with np.errstate(all="ignore"):
+        answers = dict(zip(TERMS, objective.terms(params, x, eps), strict=True))
+    suspects = {"the batch x": x, **params, **answers, **{f"the gradient of {name}": g for name, g in grads.items()}}
+    return next((name for name, array in suspects.items() if not _all_finite(array)), "the loss")
+
+
+def _tell(callbacks, event, state):
+    for callback in callbacks:
+        getattr(callback, event, lambda state: None)(state)
+
+
+def _all_finite(array):
+    """Whether all elements are finite; the sum of squares answers in one pass, unless it overflows."""
+    flat = np.ravel(array)
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(np.dot(flat, flat)) or np.isfinite(flat).all())
+
+
+def _ps_norm(params):
+    """The sum of the arrays' Euclidean norms."""
+    return float(sum(np.linalg.norm(array) for array in params.values()))
+
+
+def _read_only(array):
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def keep_freed_memory():
+    """Let the process keep the memory of freed temporaries.
+
+    Training allocates and frees the same few megabytes in every step. glibc hands such blocks back to
+    the system at once, and every step pays for fresh pages, until it has seen one larger block freed.
+    """
+    np.empty(31 * 2**20, np.uint8)  # freed at once; its pages are never touched

@@ -1,0 +1,228 @@
+"""Refuse what cannot work, before it is computed, with a message that says what to do."""
+
+import difflib
+import math
+import numbers
+import warnings
+
+import numpy as np
+
+from .gradient import dependencies
+from .objectives import TERMS
+
+CHUNK_BYTES = 2**24  # of data looked at together
+
+
+def check_count(name, value, minimum=1):
+    """A whole number of at least ``minimum``."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} should be an int, got {value!r} of type {type(value).__name__}")
+    if value < minimum:
+        raise ValueError(f"{name} should be {minimum} or more, got {value}")
+    return int(value)
+
+
+def check_number(name, value, low, high=math.inf, low_included=False):
+    """A real number between ``low`` and ``high``."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} should be a number, got {value!r} of type {type(value).__name__}")
+    if not (low < value < high or (low_included and value == low)):
+        bound = f"{low:g} or more" if low_included else f"above {low:g}"
+        bound += f" and below {high:g}" if high < math.inf else " and finite"
+        raise ValueError(f"{name} should be {bound}, got {value}")
+    return float(value)
+
+
+def check_choice(name, value, choices):
+    """One of the names in ``choices``."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(
+            f"{name} should be one of {', '.join(map(repr, choices))}, got {value!r}{_nearest(value, choices)}"
+        )
+    return value
+
+
+def check_callable(name, value):
+    """Something that can be called."""
+    if not callable(value):
+        raise TypeError(f"{name} should be callable, got {value!r} of type {type(value).__name__}")
+    return value
+
+
+def check_likelihood(value):
+    """An object with the methods of a likelihood."""
+    methods = ("heads", "parameters", "negloglikelihood", "expectation", "sample", "check")
+    if missing := [name for name in methods if not callable(getattr(value, name, None))]:
+        raise TypeError(f"likelihood should be a name or an object like Gaussian(), got {value!r} without {missing[0]}()")
+    return value
+
+
+def check_keywords(function, keywords, known):
+    """Keywords that a function knows; the message for another suggests the nearest."""
+    for name in keywords:
+        if name not in known:
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}{_nearest(name, known)}")
+
+
+def _nearest(value, choices):
+    close = difflib.get_close_matches(str(value), choices, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def check_hidden_dim(hidden_dim):
+    """Sizes of the hidden layers as a tuple: from one int, or a sequence of them."""
+    sizes = hidden_dim if isinstance(hidden_dim, (tuple, list)) else (hidden_dim,)
+    return tuple(check_count("hidden_dim", size) for size in sizes)
+
+
+def check_dtype(dtype):
+    """float32 or float64."""
+    try:
+        dtype = np.dtype(dtype)
+    except TypeError:
+        raise ValueError(f"dtype should be float32 or float64, got {dtype!r}") from None
+    if dtype not in (np.float32, np.float64):
+        raise ValueError(f"dtype should be float32 or float64, got {dtype}")
+    return dtype
+
+
+def check_array(X, name="X"):
+    """A 2-D array-like of real numbers with at least one row and one column; not a copy of it."""
+    if hasattr(X, "toarray"):
+        raise TypeError(f"{name} is a sparse matrix; vaelite works on dense arrays: pass {name}.toarray()")
+    if hasattr(X, "get") and hasattr(X, "device") and not hasattr(X, "iloc"):
+        raise TypeError(f"{name} is a {type(X).__module__} array on a device; pass {name}.get()")
+    if isinstance(X, np.ma.MaskedArray):
+        raise ValueError(f"{name} is a masked array, and masked values cannot be left out; fill them: {name}.filled(0)")
+    if not (hasattr(X, "shape") and hasattr(X, "dtype") and hasattr(X, "__getitem__")) or hasattr(X, "iloc"):
+        try:
+            X = np.asarray(X)
+        except ValueError as error:
+            raise ValueError(f"{name} cannot be made an array; do all its rows have one length? ({error})") from None
+    _check_kind(X, name)
+    _check_shape(X.shape, name)
+    return X
+
+
+def _check_kind(X, name):
+    if X.dtype == object:
+        raise TypeError(f"{name} has dtype object; pass numbers: np.asarray({name}, dtype=np.float32)")
+    if X.dtype.kind not in "fiub":
+        what = "complex numbers" if X.dtype.kind == "c" else f"dtype {X.dtype}"
+        raise ValueError(f"{name} has {what}; vaelite works on real numbers: floats, integers or booleans")
+
+
+def _check_shape(shape, name):
+    if len(shape) == 0:
+        raise ValueError(f"Expected 2D array, got scalar array instead: {name} should be (examples, features)")
+    if len(shape) == 1:
+        raise ValueError(
+            f"Expected 2D array, got 1D array instead: reshape {name} with {name}.reshape(-1, 1) if it is one feature "
+            f"of many examples, or {name}.reshape(1, -1) if it is one example"
+        )
+    if len(shape) > 2:
+        raise ValueError(
+            f"Expected 2D array, got {len(shape)}D array of shape {shape} instead: flatten each example first, "
+            f"{name}.reshape(len({name}), -1)"
+        )
+    if 0 in shape:
+        what = "sample(s)" if shape[0] == 0 else "feature(s)"
+        raise ValueError(f"Found array with 0 {what} (shape={shape}) while a minimum of 1 is required")
+
+
+def check_batch_size(batch_size, rows):
+    """A batch size of at most the number of rows, with a warning where it has to be made smaller."""
+    if check_count("batch_size", batch_size) > rows:
+        warnings.warn(f"batch_size={batch_size} is above the {rows} rows to train on; using {rows}", stacklevel=3)
+    return min(batch_size, rows)
+
+
+def check_width(name, X, expected, owner):
+    """As many columns as the networks were built for."""
+    if X.shape[1] != expected:
+        raise ValueError(f"{name} has {X.shape[1]} features, but {owner} is expecting {expected} features as input")
+
+
+def check_values(X, dtype, name="X"):
+    """Look at all values, in chunks: they should be finite in ``dtype``. Their smallest and largest, by column.
+
+    uint8 are grey levels, read as numbers in [0, 1], and need no look but at the first chunk.
+
+    Returns
+    -------
+    low, high : arrays, shape (n_features,)
+    """
+    rows = max(1, CHUNK_BYTES // (X.shape[1] * X.dtype.itemsize))
+    if X.dtype == np.uint8:
+        return _check_grey_levels(np.asarray(X[:rows]), name)
+    low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
+    limit = np.finfo(dtype).max
+    for start in range(0, X.shape[0], rows):
+        chunk = np.asarray(X[start : start + rows])
+        bad = ~(np.abs(chunk) <= limit) if chunk.dtype.kind == "f" else np.zeros(1, bool)
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            value = chunk[row, column]
+            what = f"infinity or a value too large for dtype('{dtype}')" if not np.isnan(value) else "NaN"
+            raise ValueError(f"Input {name} contains {what}: {value} in row {start + row}, column {column}")
+        low, high = np.minimum(low, chunk.min(axis=0)), np.maximum(high, chunk.max(axis=0))
+    return low, high
+
+
+def _check_grey_levels(chunk, name):
+    if 0 < chunk.max() <= 1:
+        raise ValueError(
+            f"{name} has dtype uint8, which is read as grey levels from 0 to 255, but its largest value is "
+            f"{chunk.max()}; if these are numbers in [0, 1] already, pass {name}.astype(np.float32)"
+        )
+    if chunk.max() <= 16:
+        warnings.warn(
+            f"{name} has dtype uint8, which is read as grey levels from 0 to 255, but its largest value is "
+            f"{chunk.max()}; for another scale pass floats, e.g. {name} / np.float32({chunk.max()})",
+            stacklevel=5,
+        )
+    return chunk.min(axis=0) / 255, chunk.max(axis=0) / 255
+
+
+def check_terms(objective, params, x, eps):
+    """Try the terms on a few rows before training, so that a slip in one is named and explained.
+
+    Parameters
+    ----------
+    objective : NegELBO
+    params : dict of arrays
+    x : array, shape (batch, n_features)
+    eps : array, shape (batch, latent_dim)
+
+    Raises
+    ------
+    ValueError
+        If a term does not give one number an example.
+    TypeError
+        If a term cannot be differentiated by autograd.
+
+    Warns
+    -----
+    UserWarning
+        If the loss does not depend on some parameters, which would never be trained.
+    """
+    for name, answer in zip(TERMS, objective.terms(params, x, eps), strict=True):
+        if np.shape(answer) != (len(x),):
+            raise ValueError(
+                f"{name} should return one number an example, shape ({len(x)},) for a batch of {len(x)}, got shape "
+                f"{np.shape(answer)}; sum over the last axis only: np.sum(..., axis=-1)"
+            )
+    try:
+        used = dependencies(objective, params, x, eps)
+    except Exception as error:
+        raise TypeError(
+            f"the terms work on arrays, but not inside autograd ({type(error).__name__}: {error}). In a term of your "
+            "own use autograd's NumPy (import autograd.numpy as np) and no float(), .item(), assignment into "
+            "arrays, or random numbers whose mean is a parameter"
+        ) from error
+    if unused := [name for name in params if name not in used]:
+        warnings.warn(
+            f"the loss does not depend on {', '.join(unused)}: they will never be trained. Does every term use all "
+            "its arguments, and is everything computed with autograd.numpy?",
+            stacklevel=4,
+        )
