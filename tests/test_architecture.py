@@ -10,8 +10,9 @@ import pytest
 import vaelite
 
 ORDER = [
-    "exceptions", "streams", "ops", "data", "networks", "terms", "likelihoods", "objectives", "gradient", "adam",
-    "convergence", "progress", "trainer", "validation", "storage", "model", "api", "plots", "__init__", "__main__",
+    "exceptions", "validation", "streams", "ops", "data", "networks", "terms", "likelihoods", "objectives", "gradient",
+    "adam", "convergence", "progress", "trainer", "rehearsal", "storage", "model", "api", "plots", "__init__",
+    "__main__",
 ]  # fmt: skip
 PACKAGE = Path(vaelite.__file__).parent
 
@@ -37,7 +38,9 @@ def test_imports_point_to_the_left(module):
 
 
 def test_import_loads_neither_matplotlib_nor_scipy_stats():
-    code = "import sys, vaelite; print(*(m for m in ('matplotlib', 'scipy.stats', 'tqdm', 'pooch') if m in sys.modules))"
+    code = (
+        "import sys, vaelite; print(*(m for m in ('matplotlib', 'scipy.stats', 'tqdm', 'pooch') if m in sys.modules))"
+    )
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert loaded.strip() == ""
 

@@ -24,7 +24,9 @@ def test_fit_learns_the_digits(digits):
     assert vae.score(digits[0]) > 5
     mu, _ = vae.encode(digits[0])
     nearest = [np.argsort(((mu - m) ** 2).sum(axis=1))[1:6] for m in mu[::20]]
-    agreement = np.mean([np.mean(digits[1][near] == label) for near, label in zip(nearest, digits[1][::20], strict=True)])
+    agreement = np.mean(
+        [np.mean(digits[1][near] == label) for near, label in zip(nearest, digits[1][::20], strict=True)]
+    )
     assert agreement > 0.5  # a chance of 0.1: neighbours in the latent plane show the same digit
 
 
@@ -233,7 +235,7 @@ def test_fitting_again_begins_anew(digits, quick):
 
 def test_help_shows_the_settings():
     parameters = inspect.signature(vaelite.fit).parameters
-    assert list(parameters)[0] == "X"
+    assert next(iter(parameters)) == "X"
     assert parameters["latent_dim"].default == 2
     assert parameters["learning_rate"].default == 1e-3
 

@@ -29,7 +29,9 @@ def tiny(tmp_path):
     """A model whose file is small enough to try every truncation."""
     path = tmp_path / "tiny.npz"
     X = np.random.default_rng(0).random((20, 3))
-    vaelite.fit(X, latent_dim=1, hidden_dim=2, batch_size=10, max_epochs=1, stopping="epochs", progress=False).save(path)
+    vaelite.fit(X, latent_dim=1, hidden_dim=2, batch_size=10, max_epochs=1, stopping="epochs", progress=False).save(
+        path
+    )
     return path
 
 

@@ -1,4 +1,4 @@
-"""The terms against scipy.stats, quadrature, finite differences and autograd's own derivative of the textbook formula."""
+"""The terms against scipy.stats, quadrature, finite differences, and autograd on the textbook's formula."""
 
 import math
 

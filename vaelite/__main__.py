@@ -37,6 +37,7 @@ def parse(arguments=None):
     add("--epochs", type=int, metavar="N", help="run exactly so many; by default held-out rows decide (at most 500)")
     add("--batch-size", type=int, default=128, metavar="N", help="(default: 128)")
     add("--learning-rate", type=float, default=1e-3, metavar="X", help="Adam's (default: 0.001)")
+    add("--without-constants", action="store_true", help="print losses without their log(2 pi), as the lecture does")
     add("--seed", type=int, default=0, metavar="N", help="the same seed gives the same model (default: 0)")
     add("--out", type=Path, default=Path("vaelite-run"), metavar="FOLDER",
         help="where the model and the pictures go (default: vaelite-run)")  # fmt: skip
@@ -56,7 +57,8 @@ def main(arguments=None):
         vae = vaelite.fit(
             X, latent_dim=args.latent_dim, hidden_dim=args.hidden_dim, activation=args.activation,
             likelihood=vaelite.Gaussian(mean=args.mean, sigma=args.sigma), batch_size=args.batch_size,
-            learning_rate=args.learning_rate, rng=args.seed, progress=not args.quiet, **how,
+            learning_rate=args.learning_rate, rng=args.seed, normalized=not args.without_constants,
+            progress=not args.quiet, **how,
         )  # fmt: skip
         print(f"stopped: {vae.stop_reason}; parameters of epoch {vae.best_epoch}")
         print(f"ELBO: {vae.score(X):.2f} nats an image over all {len(X)} images: log p(x) is at least that, on average")

@@ -9,6 +9,8 @@ import math
 
 import numpy as np
 
+from .validation import check_choice, check_count, check_number
+
 
 class HeldOut:
     """Stop when rows that training does not see have stopped improving.
@@ -97,3 +99,14 @@ class Epochs:
 
 
 STOPPING = {"heldout": HeldOut, "lecture": Lecture, "epochs": Epochs}
+
+
+def stopping_rule(stopping, tol=None, patience=20):
+    """The rule that the same arguments of `VAE.fit` stand for; a tol of None is the rule's own."""
+    check_choice("stopping", stopping, STOPPING)
+    settings = {"patience": check_count("patience", patience)} if stopping == "heldout" else {}
+    if tol is not None:
+        settings["tol"] = check_number("tol", tol, 0, low_included=True)
+        if stopping == "epochs":
+            raise ValueError(f'tol={tol} has no meaning with stopping="epochs", which runs all max_epochs')
+    return STOPPING[stopping](**settings)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .validation import check_number
+
 DIGITS_FILE = Path(__file__).with_name("digits.npz")
 SPLITS = {"train": "train", "test": "t10k"}
 IMAGES, LABELS = "images-idx3", "labels-idx1"
@@ -163,6 +165,36 @@ def to_float(x, dtype):
     if x.dtype == np.uint8:
         return np.multiply(x, dtype.type(1 / 255), dtype=dtype)
     return x.astype(dtype, copy=False)
+
+
+def hold_out(X, fraction, rng):
+    """Split the rows of X at random, without copying them.
+
+    Parameters
+    ----------
+    X : array-like, shape (n, n_features)
+    fraction : float
+        The part to hold out, between 0 and 1.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    train, held_out : Rows
+
+    Raises
+    ------
+    ValueError
+        If fewer than 2 rows would be held out, or none would be left.
+    """
+    n = X.shape[0]
+    held_out = round(n * check_number("validation_fraction", fraction, 0, 1))
+    if held_out < 2 or held_out >= n:
+        raise ValueError(
+            f"{n} rows are too few to hold out a fraction of {fraction:g} (at least 2 rows, and 1 to train on); pass "
+            'more rows, another validation_fraction, or stopping="epochs", which holds out none'
+        )
+    order = rng.permutation(n)
+    return Rows(X, np.sort(order[held_out:])), Rows(X, np.sort(order[:held_out]))
 
 
 class Rows:

@@ -7,13 +7,14 @@ import numpy as np
 
 from . import networks, storage, terms, trainer, validation
 from .adam import Adam
-from .convergence import STOPPING
-from .data import Rows, minibatches
+from .convergence import stopping_rule
+from .data import hold_out, minibatches
 from .exceptions import NotFittedError
 from .likelihoods import LIKELIHOODS
 from .objectives import TERMS, NegELBO
 from .ops import ACTIVATIONS
 from .progress import reporters
+from .rehearsal import rehearse
 from .streams import CHECK, EVALUATE, INIT, NOISE, SHUFFLE, SPLIT, generator, sampling_generator, seed_sequence
 
 OWN_TERMS = (*TERMS, "reparameterize")
@@ -142,16 +143,16 @@ class VAE:
         validation.check_number("learning_rate", learning_rate, 0)
         validation.check_count("max_epochs", max_epochs)
         validation.check_count("log_every", log_every)
-        rule = _stopping_rule(stopping, tol, patience)
+        rule = stopping_rule(stopping, tol, patience)
         listeners = [*reporters(progress), *(partial(callback, self) for callback in _callables(callbacks))]
         seed = seed_sequence(rng)
-        X, X_eval = _hold_out(X, validation_fraction, seed) if rule.holds_out else (X, X)
+        X, X_eval = hold_out(X, validation_fraction, generator(seed, SPLIT)) if rule.holds_out else (X, X)
         batch_size = validation.check_batch_size(batch_size, X.shape[0])
 
         self.build(X.shape[1], dtype, seed)
         objective = self.objective(normalized)
         eps = generator(seed, CHECK).standard_normal((min(3, X.shape[0]), self.latent_dim), dtype=dtype)
-        validation.check_terms(objective, self.params, next(minibatches(X, len(eps), dtype)), eps)
+        rehearse(objective, self.params, next(minibatches(X, len(eps), dtype)), eps)
 
         def batches(epoch):
             for batch, x in enumerate(minibatches(X, batch_size, dtype, generator(seed, SHUFFLE, epoch))):
@@ -357,30 +358,6 @@ class VAE:
         """``function(params, rows)``, a tuple of arrays, for all rows of an array, a bounded number at a time."""
         chunks = [function(self.params, rows) for rows in minibatches(array, CHUNK_ROWS, self._dtype())]
         return tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
-
-
-def _stopping_rule(stopping, tol, patience):
-    validation.check_choice("stopping", stopping, STOPPING)
-    validation.check_count("patience", patience)
-    settings = {"patience": patience} if stopping == "heldout" else {}
-    if tol is not None:
-        settings["tol"] = validation.check_number("tol", tol, 0, low_included=True)
-        if stopping == "epochs":
-            raise ValueError(f'tol={tol} has no meaning with stopping="epochs", which runs all max_epochs')
-    return STOPPING[stopping](**settings)
-
-
-def _hold_out(X, fraction, seed):
-    """Split the rows at random: those to train on and those held out, neither copied."""
-    n = X.shape[0]
-    held_out = round(n * validation.check_number("validation_fraction", fraction, 0, 1))
-    if held_out < 2 or held_out >= n:
-        raise ValueError(
-            f"{n} rows are too few to hold out a fraction of {fraction:g} (at least 2 rows, and 1 to train on); pass "
-            'more rows, another validation_fraction, or stopping="epochs", which holds out none'
-        )
-    order = generator(seed, SPLIT).permutation(n)
-    return Rows(X, np.sort(order[held_out:])), Rows(X, np.sort(order[:held_out]))
 
 
 def _callables(callbacks):

@@ -13,8 +13,11 @@ from .validation import check_count
 
 try:
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
 except ImportError as error:
     raise ImportError("vaelite.plots needs matplotlib: python -m pip install matplotlib") from error
+
+GAP = 1  # pixels between the images of a grid
 
 
 def learning_curve(vae, ax=None):
@@ -40,6 +43,7 @@ def learning_curve(vae, ax=None):
         best = vae.history["eval_loss"][vae.best_epoch - 1]
         ax.plot(vae.best_epoch, best, "o", color="C0", label=f"best: {best:.2f} in epoch {vae.best_epoch}")
     _zoom_in(ax, vae.history["train_loss"], vae.history["eval_loss"])
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="epoch", ylabel="loss, nats an example", title="Learning curve")
     ax.legend(frameon=False)
     return ax
@@ -70,11 +74,11 @@ def latent_means(vae, X, y, axes=(0, 1), ax=None):
     mu, _ = vae.encode(X)
     classes = np.unique(y)
     colors = plt.get_cmap("tab10" if len(classes) <= 10 else "turbo", len(classes))
-    size = float(np.clip(20_000 / len(mu), 0.5, 12))
+    size = float(np.clip(20_000 / len(mu), 1.5, 12))
     for index, label in enumerate(classes):
         points = mu[y == label]
         ax.scatter(
-            points[:, first], points[:, second], s=size, color=colors(index), alpha=0.5, linewidths=0, rasterized=True
+            points[:, first], points[:, second], s=size, color=colors(index), alpha=0.5, linewidths=0, label=str(label)
         )
     for index, label in enumerate(classes):  # on top of all points: legible without colours
         x_centre, y_centre = np.median(mu[y == label][:, [first, second]], axis=0)
@@ -82,6 +86,10 @@ def latent_means(vae, X, y, axes=(0, 1), ax=None):
         ax.text(x_centre, y_centre, str(label), ha="center", va="center", weight="bold", bbox=box)
     ax.set(xlabel=f"mean of z{first + 1}", ylabel=f"mean of z{second + 1}", title="Encoded images, by class")
     ax.set_aspect("equal", adjustable="datalim")
+    if len(classes) <= 20:
+        legend = ax.legend(loc="upper right", frameon=False, labelspacing=0.1, handletextpad=0.1)
+        for handle in legend.legend_handles:
+            handle.set(sizes=[30], alpha=1)
     return ax
 
 
@@ -156,7 +164,7 @@ def samples(vae, n=64, rng=None, image_shape=None, ax=None):
     return ax
 
 
-def latent_grid(vae, n=20, image_shape=None, ax=None):
+def latent_grid(vae, n=15, image_shape=None, ax=None):
     """The mean images of a grid of codes, spaced to hold equal parts of the prior's probability.
 
     Parameters
@@ -178,13 +186,13 @@ def latent_grid(vae, n=20, image_shape=None, ax=None):
     quantiles = ndtri((np.arange(check_count("n", n)) + 0.5) / n)
     z1, z2 = np.meshgrid(quantiles, quantiles[::-1])  # z2 grows upwards
     images = vae.likelihood.expectation(*vae.decode(np.column_stack([z1.ravel(), z2.ravel()])))
-    ax = _draw_grid(images, n, image_shape, ax or _new_axes((6, 6)), gap=0)
+    ax = _draw_grid(images, n, image_shape, ax or _new_axes((6, 6)))
     height, width = _image_shape(images, image_shape)
     ticks = np.unique(np.linspace(0, n - 1, 5).round().astype(int))
     labels = [f"{quantiles[tick]:.1f}" for tick in ticks]
     ax.set_axis_on()
-    ax.set_xticks((ticks + 0.5) * width - 0.5, labels)
-    ax.set_yticks((n - 0.5 - ticks) * height - 0.5, labels)
+    ax.set_xticks(GAP + ticks * (width + GAP) + (width - 1) / 2, labels)
+    ax.set_yticks(GAP + (n - 1 - ticks) * (height + GAP) + (height - 1) / 2, labels)
     ax.set(xlabel="z1", ylabel="z2", title="Decoded grid of codes")
     return ax
 
@@ -211,14 +219,14 @@ def _image_shape(images, image_shape):
     return image_shape
 
 
-def _draw_grid(images, columns, image_shape, ax, gap=1):
-    """Images as rows, drawn in a grid of so many columns with a gap of so many pixels; 0 is paper, 1 is ink."""
+def _draw_grid(images, columns, image_shape, ax):
+    """Images as rows, drawn in a grid of so many columns; 0 is paper, 1 is ink."""
     height, width = _image_shape(images, image_shape)
     rows = -(-len(images) // columns)
-    canvas = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap), np.nan)
+    canvas = np.full((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP), np.nan)
     for index, image in enumerate(images):
         row, column = divmod(index, columns)
-        top, left = gap + row * (height + gap), gap + column * (width + gap)
+        top, left = GAP + row * (height + GAP), GAP + column * (width + GAP)
         canvas[top : top + height, left : left + width] = image.reshape(height, width)
     ax = ax or _new_axes((min(10, 1 + 0.9 * columns), min(10, 0.6 + 0.9 * rows)))
     ax.imshow(canvas, cmap=_ink(), vmin=min(0, images.min()), vmax=max(1, images.max()), interpolation="nearest")
