@@ -11,7 +11,8 @@ import vaelite
 
 ORDER = [
     "exceptions", "validation", "streams", "ops", "data", "networks", "terms", "likelihoods", "objectives", "gradient",
-    "adam", "convergence", "progress", "trainer", "rehearsal", "storage", "model", "api", "plots", "__init__",
+    "adam", "convergence", "progress", "trainer", "rehearsal", "storage", "model", "autoencoder",
+    "api", "diagnostics", "plots", "__init__",
     "__main__",
 ]  # fmt: skip
 PACKAGE = Path(vaelite.__file__).parent

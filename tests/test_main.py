@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from test_data import write_pair
+from test_data import idx, write_pair
 
 import vaelite
 from vaelite.__main__ import main
@@ -24,7 +24,7 @@ def test_the_digits(tmp_path, capsys):
     assert (model.hidden_dim, model.n_epochs) == ((16,), 2)
     out = capsys.readouterr().out
     assert str(tmp_path / "a" / "b") in out
-    assert f"{model.score(vaelite.load_digits()[0]):.2f} nats" in out
+    assert str(vaelite.ledger(model, vaelite.load_digits()[0])) in out
 
 
 def test_a_folder_of_idx_files_that_are_not_square(tmp_path):
@@ -48,6 +48,20 @@ def test_a_file_of_arrays(tmp_path, name, digits):
     assert not (out / "latent_grid.png").exists()
 
 
+@pytest.mark.parametrize("likelihood", ["bernoulli", "categorical"])
+def test_other_likelihoods_with_a_test_set(tmp_path, likelihood, capsys):
+    images = (vaelite.load_digits()[0] * 255).astype(np.uint8).reshape(-1, 8, 8)
+    labels = vaelite.load_digits()[1].astype(np.uint8)
+    write_pair(tmp_path / "idx", images=idx(images[:1000]), labels=idx(labels[:1000]))
+    write_pair(tmp_path / "idx", "t10k", images=idx(images[1000:1200]), labels=idx(labels[1000:1200]))
+    out = tmp_path / "out"
+    arguments = ["--data", str(tmp_path / "idx"), "--likelihood", likelihood, "--test", "--tsne", "--out", str(out)]
+    assert main([*QUICK, *arguments]) == 0
+    assert "test_loss" in vaelite.load(out / "model.npz").history
+    assert (out / "tsne.png").exists()
+    assert "mean over 200 images" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -56,6 +70,8 @@ def test_a_file_of_arrays(tmp_path, name, digits):
         (["--epochs", "0"], "max_epochs should be 1 or more"),
         (["--activation", "rely"], "did you mean 'relu'"),
         (["--sigma", "row"], "sigma should be"),
+        (["--likelihood", "bernouli"], "did you mean 'bernoulli'"),
+        (["--test"], "--test is for MNIST"),
     ],
 )
 def test_mistakes_are_one_line(tmp_path, capsys, arguments, message):

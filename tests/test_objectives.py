@@ -2,14 +2,15 @@
 
 import math
 
+import autograd.numpy as anp
 import numpy as np
 import pytest
+from autograd.test_util import check_grads
+from helpers import finite_differences
 from scipy import stats
 
 import vaelite
-from vaelite import NegELBO
-
-GAUSSIAN = {"likelihood": vaelite.Gaussian(mean="identity", sigma="image")}
+from vaelite import ImportanceWeighted, NegELBO
 
 
 def test_it_is_the_sum_of_its_terms_averaged_over_rows(rng):
@@ -27,16 +28,8 @@ def test_it_is_the_sum_of_its_terms_averaged_over_rows(rng):
 
 
 def test_with_the_exact_posterior_it_is_minus_log_evidence_for_every_noise(rng):
-    # x = w z + b + s * noise: p(x) = N(b, w^2 + s^2) and p(z|x) are known.
-    w, b, s = 1.7, 0.4, 0.6
-    precision = 1 + (w / s) ** 2
-    objective = NegELBO(
-        encode=lambda params, x: (w / s**2 * (x - b) / precision, np.full((len(x), 1), -0.5 * math.log(precision))),
-        decode=lambda params, z: (w * z + b, math.log(s)),
-    )
     x, eps = 3 * rng.standard_normal((6, 1)), 3 * rng.standard_normal((6, 1))
-    nll, nlp, nlq = objective.terms({}, x, eps)
-    assert nll + nlp - nlq == pytest.approx(-stats.norm(b, math.hypot(w, s)).logpdf(x[:, 0]), rel=1e-12)
+    assert linear_objective().parts({}, x, eps)[0] == pytest.approx(-evidence(x), rel=1e-12)
 
 
 def test_without_constants_it_differs_by_those_of_the_pixels_only(rng):
@@ -44,3 +37,139 @@ def test_without_constants_it_differs_by_those_of_the_pixels_only(rng):
     x, eps = rng.random((4, 5)), rng.standard_normal((4, 2))
     difference = vae.objective()(vae.params, x, eps) - vae.objective(normalized=False)(vae.params, x, eps)
     assert difference == pytest.approx(5 / 2 * math.log(2 * math.pi))
+
+
+LINEAR = {"w": 1.7, "b": 0.4, "s": 0.6}
+
+
+def linear_objective(kind=NegELBO, spread=1.0, **settings):
+    """x = w z + b + s * noise with one latent, and an encoder whose sigma is ``spread`` times the exact one."""
+    w, b, s = LINEAR.values()
+    precision = 1 + (w / s) ** 2
+
+    def encode(params, x):
+        return w / s**2 * (x - b) / precision, np.full((len(x), 1), math.log(spread) - 0.5 * math.log(precision))
+
+    return kind(encode=encode, decode=lambda params, z: (w * z + b, math.log(s)), **settings)
+
+
+def evidence(x):
+    w, b, s = LINEAR.values()
+    return stats.norm(b, math.hypot(w, s)).logpdf(x[:, 0])
+
+
+def test_the_analytic_kl_is_the_mean_over_eps_of_plus_and_minus_one(rng):
+    mu, logsigma = rng.standard_normal((5, 3)), rng.uniform(-2, 2, (5, 3))
+    samples = [vaelite.reparameterize(mu, logsigma, np.full((5, 3), sign)) for sign in (1.0, -1.0)]
+    kl = np.mean([vaelite.neglogprior(z) - vaelite.neglogposterior(z, mu, logsigma) for z in samples], axis=0)
+    assert vaelite.kl_divergence(mu, logsigma) == pytest.approx(kl, rel=1e-12)
+    assert (vaelite.kl_divergence(mu, logsigma) > 0).all()
+    assert vaelite.kl_divergence(np.zeros((1, 3)), np.zeros((1, 3))) == 0
+
+
+def test_the_analytic_kls_derivatives(rng):
+    arguments = rng.standard_normal((5, 3)), rng.uniform(-1, 1, (5, 3))
+    check_grads(lambda m, s: anp.sum(vaelite.kl_divergence(m, s) ** 2), modes=["rev"], order=2)(*arguments)
+
+
+def test_analytic_and_sampled_kl_agree_on_average(rng):
+    x, eps = rng.standard_normal((3, 1)), rng.standard_normal((20_000, 1))
+    sampled = linear_objective(spread=0.5)
+    analytic = linear_objective(spread=0.5, analytic_kl=True)
+    for row in x:
+        batch = np.tile(row, (20_000, 1))
+        kls = [objective.parts({}, batch, eps)[2] for objective in (sampled, analytic)]
+        assert kls[0].mean() == pytest.approx(kls[1][0], abs=4 * kls[0].std() / 20_000**0.5)
+        assert kls[1].std() < 1e-12
+
+
+def test_beta_weighs_the_kl_and_nothing_else(rng):
+    x, eps = rng.standard_normal((6, 1)), rng.standard_normal((6, 1))
+    _, nll, kl = linear_objective().parts({}, x, eps)
+    loss, nll_, kl_ = linear_objective(beta=0.3).parts({}, x, eps)
+    assert (nll_, kl_) == (pytest.approx(nll), pytest.approx(kl))
+    assert loss == pytest.approx(nll + 0.3 * kl)
+
+
+def test_importance_weighting_of_one_sample_is_the_elbo(rng):
+    x, eps = rng.standard_normal((6, 1)), rng.standard_normal((6, 1))
+    elbo, bound = linear_objective(spread=2.0), linear_objective(ImportanceWeighted, spread=2.0)
+    for found, expected in zip(bound.parts({}, x, eps[None]), elbo.parts({}, x, eps), strict=True):
+        assert found == pytest.approx(expected)
+
+
+def test_importance_weighted_bounds_fall_with_the_samples_to_the_evidence(rng):
+    x = rng.standard_normal((400, 1))
+    losses = []
+    for K in (1, 5, 50, 2000):
+        eps = rng.standard_normal((K, 400, 1))
+        losses.append(linear_objective(ImportanceWeighted, spread=2.0).parts({}, x, eps)[0].mean())
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] == pytest.approx(-evidence(x).mean(), abs=0.01)
+    assert losses[0] > -evidence(x).mean() + 0.1
+
+
+def test_importance_weighting_equals_its_definition(rng):
+    objective = linear_objective(ImportanceWeighted, spread=2.0)
+    x, eps = rng.standard_normal((6, 1)), rng.standard_normal((7, 6, 1))
+    nll, nlp, nlq = objective.terms({}, x, eps)
+    assert nll.shape == (7, 6)
+    assert objective.parts({}, x, eps)[0] == pytest.approx(-np.log(np.exp(nlq - nll - nlp).mean(axis=0)))
+
+
+@pytest.mark.parametrize("settings", [{"kl": "analytic"}, {"beta": 0.3}, {"importance_samples": 3}])
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli", vaelite.Categorical(4)], ids=str)
+def test_gradients_of_every_objective_match_finite_differences(settings, likelihood, rng):
+    vae = vaelite.VAE(2, 5, likelihood=likelihood, activation="tanh").build(3, np.float64, rng=0)
+    lead = (3,) if "importance_samples" in settings else ()
+    x, eps = rng.integers(2, size=(4, 3)).astype(float), rng.standard_normal((*lead, 4, 2))
+    objective = vae.objective(**settings)
+    _, grads = vaelite.value_and_grad(objective)(vae.params, x, eps)
+    for name, array in vae.params.items():
+        expected = finite_differences(lambda a, name=name: objective({**vae.params, name: a}, x, eps), array)
+        assert grads[name] == pytest.approx(expected, rel=1e-5, abs=1e-6), name
+
+
+@pytest.mark.parametrize("settings", [{"kl": "analytic"}, {"beta": 0.3, "warmup_epochs": 3}, {"importance_samples": 3}])
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli", vaelite.Categorical(17)], ids=str)
+def test_every_objective_trains_in_float32(settings, likelihood, digits, quick, monkeypatch):
+    X = np.rint(digits[0] * 16).astype(np.uint8) if isinstance(likelihood, vaelite.Categorical) else digits[0]
+    seen = set()
+    original = vaelite.gradient.add_outgrads
+    monkeypatch.setattr(vaelite.gradient, "add_outgrads", lambda old, g: seen.add(g.dtype) or original(old, g))
+    vae = vaelite.fit(X[:400], X[400:500], **quick, likelihood=likelihood, **settings)
+    assert seen == {np.dtype(np.float32)}
+    assert vae.history["test_loss"][-1] < vae.history["test_loss"][0]
+    beta = settings.get("beta", 1)
+    total = np.add(vae.history["test_nll"], np.multiply(beta, vae.history["test_kl"]))
+    if "importance_samples" in settings:
+        assert (total > vae.history["test_loss"]).all()
+    else:
+        assert total == pytest.approx(vae.history["test_loss"], rel=1e-5)
+
+
+def test_warm_up_raises_the_weight_evenly(digits, quick, monkeypatch):
+    betas = []
+    original = vaelite.trainer.epoch
+    monkeypatch.setattr(
+        vaelite.trainer, "epoch", lambda objective, *a: betas.append(objective.beta) or original(objective, *a)
+    )
+    vaelite.fit(digits[0], **{**quick, "max_epochs": 6}, beta=2, warmup_epochs=4)
+    assert betas == [0.5, 1, 1.5, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"kl": "exact"}, "'sample', 'analytic'"),
+        ({"beta": -1}, "beta should be 0 or more"),
+        ({"warmup_epochs": -1}, "warmup_epochs should be 0 or more"),
+        ({"importance_samples": 0}, "importance_samples should be 1 or more"),
+        ({"importance_samples": 2, "kl": "analytic"}, "no KL part"),
+        ({"importance_samples": 2, "beta": 0.5}, "no KL part"),
+        ({"kl": "analytic", "neglogprior": vaelite.neglogprior}, "would not use the neglogprior"),
+    ],
+)
+def test_settings_that_do_not_go_together(settings, message, digits, quick):
+    with pytest.raises(ValueError, match=message):
+        vaelite.fit(digits[0], **quick, **settings)

@@ -23,9 +23,15 @@ def model(rng):
             yield x, noise.standard_normal((len(x), 2))
 
     def evaluation(params, epoch):
-        return trainer.evaluate(vae.objective(), params, X, 2, np.random.default_rng(0))
+        return trainer.evaluate(vae.objective(), params, batches(0))
 
-    return vae.objective(), vae.params, batches, evaluation
+    return vae.objective(), vae.params, batches, {"eval": evaluation}
+
+
+def train(model, *args, **settings):
+    """`trainer.train` with the same objective in every epoch."""
+    objective, params, batches, evaluations = model
+    return trainer.train(lambda epoch: objective, params, *args, batches, evaluations, **settings)
 
 
 def test_a_step_is_the_gradient_and_then_adam(model):
@@ -50,7 +56,7 @@ def test_an_epoch_takes_every_batch_and_weights_by_rows(model):
 
 
 def test_training_lowers_the_loss_and_records_it(model):
-    solution = trainer.train(*model[:2], vaelite.Adam(0.01), Epochs(), *model[2:], max_epochs=30, log_every=10)
+    solution = train(model, vaelite.Adam(0.01), Epochs(), max_epochs=30, log_every=10)
     history = solution.history
     assert history["eval_loss"][-1] < history["eval_loss"][0] - 0.5
     assert history["epoch"] == list(range(1, 31))
@@ -62,20 +68,18 @@ def test_training_lowers_the_loss_and_records_it(model):
 
 
 def test_the_best_parameters_come_back(model):
-    objective, params, batches, evaluation = model
-    solution = trainer.train(
-        objective, params, vaelite.Adam(0.5), HeldOut(patience=4), batches, evaluation, max_epochs=200
-    )
-    nll, nlp, nlq = evaluation(solution.params, 0)
+    solution = train(model, vaelite.Adam(0.5), HeldOut(patience=4), max_epochs=200)
+    loss, nll, kl = model[3]["eval"](solution.params, 0)
     assert solution.converged
     assert solution.n_epochs == solution.best_epoch + 4
-    assert np.mean(nll + nlp - nlq) == pytest.approx(solution.history["eval_loss"][solution.best_epoch - 1])
+    assert nll + kl == pytest.approx(loss)
+    assert np.mean(loss) == pytest.approx(solution.history["eval_loss"][solution.best_epoch - 1])
     assert "4 epochs" in solution.stop_reason
 
 
 def test_the_cap_warns(model):
     with pytest.warns(vaelite.ConvergenceWarning, match="max_epochs=2"):
-        solution = trainer.train(*model[:2], vaelite.Adam(), HeldOut(), *model[2:], max_epochs=2)
+        solution = train(model, vaelite.Adam(), HeldOut(), max_epochs=2)
     assert not solution.converged
 
 
@@ -99,9 +103,7 @@ class Listener:
 
 def test_callbacks_are_told_and_can_stop(model):
     listener = Listener(stop_at=3)
-    solution = trainer.train(
-        *model[:2], vaelite.Adam(), Epochs(), *model[2:], max_epochs=9, log_every=4, callbacks=[listener]
-    )
+    solution = train(model, vaelite.Adam(), Epochs(), max_epochs=9, log_every=4, callbacks=[listener])
     assert listener.iterations == [0, 4, 8]
     assert listener.epochs == [(i + 1, loss) for i, loss in enumerate(solution.history["eval_loss"])]
     assert len(listener.epochs) == 3
@@ -115,7 +117,7 @@ def poisoned(batches, at):
 
 
 def test_a_nan_names_epoch_batch_and_array_and_changes_nothing(model):
-    objective, params, batches, evaluation = model
+    objective, params, batches, evaluations = model
     adam, listener = vaelite.Adam(), Listener()
     before = []
 
@@ -124,10 +126,9 @@ def test_a_nan_names_epoch_batch_and_array_and_changes_nothing(model):
             before.append({name: array.copy() for name, array in params.items()})
         return poisoned(batches(epoch), at=0 if epoch == 2 else None)
 
+    spoiled = objective, params, poison_the_second_epoch, evaluations
     with pytest.raises(vaelite.TrainingError, match=r"epoch 2, batch 0: the batch x is not finite"):
-        trainer.train(
-            objective, params, adam, Epochs(), poison_the_second_epoch, evaluation, max_epochs=3, callbacks=[listener]
-        )
+        train(spoiled, adam, Epochs(), max_epochs=3, callbacks=[listener])
     assert adam.t == 3
     assert listener.ended == 1
     for name, array in params.items():
@@ -165,11 +166,24 @@ def test_large_gradients_are_no_nan():
     assert not trainer._all_finite(np.array([1, np.inf], np.float32))
 
 
-def test_evaluation_does_not_depend_on_the_chunks(model, rng, monkeypatch):
-    objective, params, _, _ = model
-    X = rng.random((50, D))
-    whole = trainer.evaluate(objective, params, X, 2, np.random.default_rng(0))
-    for rows in (7, 13, 50):
-        monkeypatch.setattr(trainer, "EVALUATION_ROWS", rows)
-        chunked = trainer.evaluate(objective, params, X, 2, np.random.default_rng(0))
-        assert chunked == pytest.approx(whole, rel=1e-12)
+def test_several_evaluations_are_recorded_and_the_first_one_rules(model):
+    objective, params, batches, evaluations = model
+    other = {"eval": evaluations["eval"], "test": lambda params, epoch: np.full((3, 5), float(epoch))}
+    solution = train((objective, params, batches, other), vaelite.Adam(0.01), Epochs(), max_epochs=3)
+    assert solution.history["test_loss"] == [1, 2, 3]
+    assert solution.history["eval_loss"][-1] < solution.history["eval_loss"][0]
+
+
+def test_the_objective_may_change_with_the_epoch(model):
+    objective, params, batches, evaluations = model
+    asked = []
+    trainer.train(
+        lambda epoch: asked.append(epoch) or objective,
+        params,
+        vaelite.Adam(),
+        Epochs(),
+        batches,
+        evaluations,
+        max_epochs=3,
+    )
+    assert asked == [1, 2, 3]

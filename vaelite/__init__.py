@@ -8,22 +8,26 @@ import importlib
 
 from . import ops
 from .adam import Adam
-from .api import fit, load
+from .api import fit, fit_autoencoder, load
+from .autoencoder import Autoencoder
 from .convergence import Epochs, HeldOut, Lecture
-from .data import load_digits, load_idx, load_mnist, minibatches
+from .data import load_digits, load_idx, load_mnist, minibatches, quantize
+from .diagnostics import Ledger, ledger
 from .exceptions import ConvergenceWarning, ModelFileError, NotFittedError, TrainingError
 from .gradient import value_and_grad
-from .likelihoods import Gaussian
+from .likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
 from .model import VAE
-from .objectives import NegELBO
-from .terms import negloglikelihood, neglogposterior, neglogprior, reparameterize
+from .objectives import ImportanceWeighted, NegELBO, Reconstruction
+from .terms import kl_divergence, negloglikelihood, neglogposterior, neglogprior, reparameterize
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "VAE", "Adam", "ConvergenceWarning", "Epochs", "Gaussian", "HeldOut", "Lecture", "ModelFileError", "NegELBO",
-    "NotFittedError", "TrainingError", "fit", "load", "load_digits", "load_idx", "load_mnist", "minibatches",
-    "negloglikelihood", "neglogposterior", "neglogprior", "ops", "plots", "reparameterize", "value_and_grad",
+    "VAE", "Adam", "Autoencoder", "Bernoulli", "Categorical", "ConvergenceWarning", "Epochs", "Gaussian", "HeldOut",
+    "ImportanceWeighted", "Lecture", "Ledger", "Likelihood", "ModelFileError", "NegELBO", "NotFittedError",
+    "Reconstruction", "TrainingError", "fit", "fit_autoencoder", "kl_divergence", "ledger", "load", "load_digits",
+    "load_idx", "load_mnist", "minibatches", "negloglikelihood", "neglogposterior", "neglogprior", "ops", "plots",
+    "quantize", "reparameterize", "value_and_grad",
 ]  # fmt: skip
 
 

@@ -1,8 +1,9 @@
-"""The two calls that most users need: `fit` a model, `load` one that was saved."""
+"""The calls that most users need: `fit` a model, `load` one that was saved."""
 
 import inspect
 
 from . import storage, validation
+from .autoencoder import Autoencoder
 from .exceptions import ModelFileError
 from .likelihoods import LIKELIHOODS
 from .model import OWN_TERMS, SOLUTION, VAE
@@ -11,19 +12,24 @@ from .model import OWN_TERMS, SOLUTION, VAE
 def _keywords(function):
     """The parameters of a method that have defaults, by name, as keyword-only ones."""
     parameters = inspect.signature(function).parameters
-    return {k: p.replace(kind=p.KEYWORD_ONLY) for k, p in parameters.items() if p.default is not p.empty}
+    return {
+        k: p.replace(kind=p.KEYWORD_ONLY) for k, p in parameters.items() if p.default is not p.empty and k != "X_test"
+    }
 
 
+KINDS = {kind.__name__: kind for kind in (VAE, Autoencoder)}
 MODEL_SETTINGS, FIT_SETTINGS = _keywords(VAE.__init__), _keywords(VAE.fit)
 
 
-def fit(X, **settings):
+def fit(X, X_test=None, **settings):
     """Fit a variational autoencoder to the rows of X: ``VAE(...).fit(X, ...)`` in one call.
 
     Parameters
     ----------
     X : array-like, shape (n, n_features)
         Floats, or uint8 grey levels (255 is read as 1), in memory or on disk (`numpy.memmap`).
+    X_test : array-like, shape (m, n_features), optional
+        Rows whose loss is recorded after every epoch; they have no influence on training.
     **settings
         Those of `VAE` (``latent_dim``, ``hidden_dim``, ``activation``, ``likelihood``, your own terms, ``dtype``)
         and of `VAE.fit` (``batch_size``, ``learning_rate``, ``max_epochs``, ``stopping``, ``rng``, ...).
@@ -46,14 +52,43 @@ def fit(X, **settings):
     >>> vae.stop_reason
     'max_epochs: ran all 2'
     """
-    validation.check_keywords("fit", settings, [*MODEL_SETTINGS, *FIT_SETTINGS])
-    model = VAE(**{name: value for name, value in settings.items() if name in MODEL_SETTINGS})
-    return model.fit(X, **{name: value for name, value in settings.items() if name in FIT_SETTINGS})
+    return _fit(VAE, "fit", X, X_test, settings)
+
+
+def fit_autoencoder(X, X_test=None, **settings):
+    """Fit an autoencoder, the same networks without noise and KL, to compare with `fit`.
+
+    Parameters
+    ----------
+    X, X_test, **settings
+        As for `fit`.
+
+    Returns
+    -------
+    Autoencoder
+        Fitted.
+
+    Examples
+    --------
+    >>> import vaelite
+    >>> X, y = vaelite.load_digits()
+    >>> ae = vaelite.fit_autoencoder(X, hidden_dim=64, max_epochs=2, stopping="epochs", rng=0, progress=False)
+    >>> ae
+    Autoencoder(latent_dim=2, hidden_dim=(64,), likelihood=Gaussian(...))
+    """
+    return _fit(Autoencoder, "fit_autoencoder", X, X_test, settings)
+
+
+def _fit(kind, name, X, X_test, settings):
+    validation.check_keywords(name, settings, [*MODEL_SETTINGS, *FIT_SETTINGS])
+    model = kind(**{name: value for name, value in settings.items() if name in MODEL_SETTINGS})
+    return model.fit(X, X_test, **{name: value for name, value in settings.items() if name in FIT_SETTINGS})
 
 
 # What help() and editors show in place of **settings.
-fit.__signature__ = inspect.Signature(
-    [inspect.Parameter("X", inspect.Parameter.POSITIONAL_OR_KEYWORD), *MODEL_SETTINGS.values(), *FIT_SETTINGS.values()]
+fit.__signature__ = fit_autoencoder.__signature__ = inspect.Signature(
+    [p for p in inspect.signature(fit).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    + [*MODEL_SETTINGS.values(), *FIT_SETTINGS.values()]
 )
 
 
@@ -84,7 +119,7 @@ def load(path, **own):
         if manifest["likelihood"] is not None:
             name, settings = manifest["likelihood"]
             own["likelihood"] = LIKELIHOODS[name](**settings)
-        vae = VAE(**manifest["model"], **own)
+        vae = KINDS[manifest["kind"]](**manifest["model"], **own)
         vae.n_features = validation.check_count("n_features", manifest["n_features"])
         vars(vae).update({key: manifest["solution"][key] for key in SOLUTION})
         _check_params(vae, params)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .validation import check_number
+from .validation import check_count, check_number
 
 DIGITS_FILE = Path(__file__).with_name("digits.npz")
 SPLITS = {"train": "train", "test": "t10k"}
@@ -135,7 +135,7 @@ def load_idx(folder, split="train"):
     return _read_pair(*paths)
 
 
-def minibatches(X, batch_size, dtype, rng=None):
+def minibatches(X, batch_size, dtype, rng=None, grey_levels=True):
     """Go once through the rows of X in batches, converted to floats one batch at a time.
 
     Parameters
@@ -145,9 +145,11 @@ def minibatches(X, batch_size, dtype, rng=None):
     batch_size : int
         The last batch may be smaller.
     dtype : numpy.dtype
-        Of the batches. uint8 is divided by 255.
+        Of the batches.
     rng : numpy.random.Generator or None
         Shuffles the rows; None takes them in their order.
+    grey_levels : bool
+        Divide uint8 by 255.
 
     Yields
     ------
@@ -156,15 +158,41 @@ def minibatches(X, batch_size, dtype, rng=None):
     order = None if rng is None else rng.permutation(X.shape[0])
     for start in range(0, max(X.shape[0], 1), batch_size):  # no rows give one batch of no rows
         rows = slice(start, min(start + batch_size, X.shape[0]))
-        yield to_float(X[rows if order is None else order[rows]], dtype)
+        yield to_float(X[rows if order is None else order[rows]], dtype, grey_levels)
 
 
-def to_float(x, dtype):
-    """Numbers as floats; uint8 is read as grey levels, 255 becoming 1."""
+def to_float(x, dtype, grey_levels=True):
+    """Numbers as floats; uint8 as grey levels, 255 becoming 1, if they are that."""
     x = np.asarray(x)
-    if x.dtype == np.uint8:
+    if x.dtype == np.uint8 and grey_levels:
         return np.multiply(x, dtype.type(1 / 255), dtype=dtype)
     return x.astype(dtype, copy=False)
+
+
+def quantize(X, levels):
+    """Grey images as whole numbers from 0 to ``levels - 1``, each for an equal part of [0, 1]; for `Categorical`.
+
+    Parameters
+    ----------
+    X : array
+        Numbers in [0, 1], or uint8 grey levels.
+    levels : int
+
+    Returns
+    -------
+    uint8 or int64 array, the shape of X
+
+    Examples
+    --------
+    >>> import vaelite
+    >>> vaelite.quantize([[0.0, 0.24, 0.26, 0.5, 1.0]], 4)
+    array([[0, 0, 1, 2, 3]], dtype=uint8)
+    """
+    levels = check_count("levels", levels, minimum=2)
+    x = to_float(X, np.dtype(np.float64))
+    if not (x.min() >= 0 and x.max() <= 1):
+        raise ValueError(f"X should be numbers in [0, 1] or uint8, got values from {x.min():g} to {x.max():g}")
+    return np.minimum(x * levels, levels - 1).astype(np.uint8 if levels <= 256 else np.int64)
 
 
 def hold_out(X, fraction, rng):

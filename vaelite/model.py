@@ -1,5 +1,6 @@
 """The variational autoencoder as a whole: settings, training, and what a trained one can do."""
 
+import math
 from dataclasses import fields, replace
 from functools import partial
 
@@ -11,11 +12,11 @@ from .convergence import stopping_rule
 from .data import hold_out, minibatches
 from .exceptions import NotFittedError
 from .likelihoods import LIKELIHOODS
-from .objectives import TERMS, NegELBO
+from .objectives import TERMS, check_objective
 from .ops import ACTIVATIONS
 from .progress import reporters
 from .rehearsal import rehearse
-from .streams import CHECK, EVALUATE, INIT, NOISE, SHUFFLE, SPLIT, generator, sampling_generator, seed_sequence
+from .streams import CHECK, EVALUATE, INIT, NOISE, SHUFFLE, SPLIT, TEST, generator, sampling_generator, seed_sequence
 
 OWN_TERMS = (*TERMS, "reparameterize")
 SOLUTION = ("stopping", *(field.name for field in fields(trainer.Solution) if field.name != "params"))
@@ -33,8 +34,11 @@ class VAE:
         Sizes of the encoder's hidden layers; the decoder has them in reverse.
     activation : {"relu", "tanh", "softplus"}
         Of the hidden layers.
-    likelihood : "gaussian" or Gaussian
-        What the decoder's outputs say about x; `Gaussian` has the choices of mean and sigma.
+    likelihood : {"gaussian", "bernoulli", "categorical"} or a Likelihood
+        What the decoder's outputs say about x: `Gaussian`, `Bernoulli` and `Categorical` have their settings;
+        one's own is derived from `Likelihood`.
+    init : {"glorot", "torch"}
+        How weights begin: Glorot-uniform with zero biases, or as PyTorch's ``Linear``; see `networks.init_params`.
     negloglikelihood, neglogprior, neglogposterior, reparameterize : callable, optional
         Your own terms in place of `vaelite.terms`, with the same arguments and one number an example.
         Write them with autograd's NumPy: ``import autograd.numpy as np``.
@@ -66,8 +70,8 @@ class VAE:
     """
 
     def __init__(
-        self, latent_dim=2, hidden_dim=512, *, activation="relu", likelihood="gaussian", negloglikelihood=None,
-        neglogprior=None, neglogposterior=None, reparameterize=None, dtype=None
+        self, latent_dim=2, hidden_dim=512, *, activation="relu", likelihood="gaussian", init="glorot",
+        negloglikelihood=None, neglogprior=None, neglogposterior=None, reparameterize=None, dtype=None
     ):  # fmt: skip
         self.latent_dim = validation.check_count("latent_dim", latent_dim)
         self.hidden_dim = validation.check_hidden_dim(hidden_dim)
@@ -75,6 +79,7 @@ class VAE:
         if isinstance(likelihood, str):
             likelihood = LIKELIHOODS[validation.check_choice("likelihood", likelihood, LIKELIHOODS)]()
         self.likelihood = validation.check_likelihood(likelihood)
+        self.init = validation.check_choice("init", init, networks.INITS)
         self.dtype = None if dtype is None else validation.check_dtype(dtype)
         given = (negloglikelihood, neglogprior, neglogposterior, reparameterize)
         self.own_terms = {
@@ -83,9 +88,14 @@ class VAE:
         }  # fmt: skip
         self.params = None
 
+    def __repr__(self):
+        settings = ("latent_dim", "hidden_dim", "likelihood")
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in settings)})"
+
     def fit(
-        self, X, *, batch_size=128, learning_rate=1e-3, max_epochs=500, stopping="heldout", tol=None, patience=20,
-        validation_fraction=0.1, normalized=True, rng=None, progress=True, log_every=100, callbacks=()
+        self, X, X_test=None, *, batch_size=128, learning_rate=1e-3, max_epochs=500, stopping="heldout", tol=None,
+        patience=20, validation_fraction=0.1, kl="sample", beta=1.0, warmup_epochs=0, importance_samples=1,
+        normalized=True, rng=None, progress=True, log_every=100, callbacks=()
     ):  # fmt: skip
         """Train on the rows of X, from new random weights.
 
@@ -93,6 +103,8 @@ class VAE:
         ----------
         X : array-like, shape (n, n_features)
             Floats, or uint8 grey levels (255 is read as 1), in memory or on disk (`numpy.memmap`).
+        X_test : array-like, shape (m, n_features), optional
+            Rows whose loss is recorded after every epoch; they have no influence on training.
         batch_size : int
         learning_rate : float
             Adam's.
@@ -100,13 +112,22 @@ class VAE:
             Cap on the passes over the data.
         stopping : {"heldout", "lecture", "epochs"}
             Keep a part of the rows from training and stop when their loss no longer improves
-            (`HeldOut`); the lecture's rule (`Lecture`); or run all epochs.
+            (`HeldOut`); the lecture's rule (`Lecture`); or run all epochs, evaluating on the test rows if there
+            are any.
         tol : float, optional
             Nats an example; 0.1 with "heldout", 1 with "lecture".
         patience : int
             Epochs that "heldout" waits for an improvement.
         validation_fraction : float
             Part of the rows that "heldout" holds out.
+        kl : {"sample", "analytic"}
+            Estimate the KL part at the sample, as the lecture does, or take its closed form.
+        beta : float
+            Weight of the KL part.
+        warmup_epochs : int
+            Epochs over which the weight grows evenly from 0 to beta. What is evaluated has the full weight.
+        importance_samples : int
+            K samples of z an example for the importance-weighted bound; 1 is the ELBO.
         normalized : bool
             False drops the terms' log(2 pi) constants in the losses that training reports, as the
             lecture does; the fit is the same, and `score` has the constants anyway.
@@ -139,7 +160,11 @@ class VAE:
         """
         X = validation.check_array(X)
         dtype = self.dtype or np.dtype(np.float64 if X.dtype.kind == "f" and X.dtype.itemsize >= 8 else np.float32)
-        self.likelihood.check(*validation.check_values(X, dtype))
+        self._check_data("X", X, dtype)
+        if X_test is not None:
+            X_test = validation.check_array(X_test, "X_test")
+            validation.check_width("X_test", X_test, X.shape[1], type(self).__name__)
+            self._check_data("X_test", X_test, dtype)
         validation.check_number("learning_rate", learning_rate, 0)
         validation.check_count("max_epochs", max_epochs)
         validation.check_count("log_every", log_every)
@@ -148,23 +173,35 @@ class VAE:
         seed = seed_sequence(rng)
         X, X_eval = hold_out(X, validation_fraction, generator(seed, SPLIT)) if rule.holds_out else (X, X)
         batch_size = validation.check_batch_size(batch_size, X.shape[0])
+        settings = {"normalized": normalized, "kl": kl, "beta": beta, "importance_samples": importance_samples}
 
+        self.n_features = X.shape[1]
+        final = self.objective(**settings)
+        warmup = validation.check_count("warmup_epochs", warmup_epochs, minimum=0)
         self.build(X.shape[1], dtype, seed)
-        objective = self.objective(normalized)
-        eps = generator(seed, CHECK).standard_normal((min(3, X.shape[0]), self.latent_dim), dtype=dtype)
-        rehearse(objective, self.params, next(minibatches(X, len(eps), dtype)), eps)
+        noisy = partial(self._noisy_batches, dtype=dtype, samples=importance_samples)
+        x, eps = next(noisy(X, 3, lambda batch: generator(seed, CHECK)))
+        rehearse(final, self.params, x, eps)
+
+        def objective(epoch):
+            return replace(final, beta=beta * min(1, epoch / warmup)) if warmup else final
 
         def batches(epoch):
-            for batch, x in enumerate(minibatches(X, batch_size, dtype, generator(seed, SHUFFLE, epoch))):
-                rng = generator(seed, NOISE, epoch, batch)
-                yield x, rng.standard_normal((len(x), self.latent_dim), dtype=dtype)
+            return noisy(X, batch_size, partial(generator, seed, NOISE, epoch), generator(seed, SHUFFLE, epoch))
 
-        def evaluation(params, epoch):
-            rng = generator(seed, EVALUATE, 0 if rule.holds_out else epoch)
-            return trainer.evaluate(objective, params, X_eval, self.latent_dim, rng)
+        def evaluation_of(X, stream):
+            def evaluation(params, epoch):
+                rng = generator(seed, stream, epoch if stream == EVALUATE and not rule.holds_out else 0)
+                return trainer.evaluate(final, params, noisy(X, CHUNK_ROWS, lambda batch: rng))
 
+            return evaluation
+
+        evaluations = {"eval": evaluation_of(X_eval, EVALUATE)}
+        if X_test is not None:
+            evaluations = {} if stopping == "epochs" else evaluations
+            evaluations["test"] = evaluation_of(X_test, TEST)
         solution = trainer.train(
-            objective, self.params, Adam(learning_rate), rule, batches, evaluation,
+            objective, self.params, Adam(learning_rate), rule, batches, evaluations,
             max_epochs=max_epochs, log_every=log_every, callbacks=listeners,
         )  # fmt: skip
         vars(self).update(vars(solution), stopping=stopping)
@@ -186,7 +223,7 @@ class VAE:
         """
         self.n_features = validation.check_count("n_features", n_features)
         dtype = validation.check_dtype(dtype)
-        self.params = networks.init_params(generator(seed_sequence(rng), INIT), self.shapes(), dtype)
+        self.params = networks.init_params(generator(seed_sequence(rng), INIT), self.shapes(), dtype, self.init)
         return self
 
     def shapes(self):
@@ -194,28 +231,39 @@ class VAE:
         heads = self.likelihood.heads(self.n_features)
         return networks.shapes(self.n_features, self.latent_dim, self.hidden_dim, heads)
 
-    def objective(self, normalized=True):
-        """The negative ELBO of this model, a function of (params, x, eps).
+    def objective(self, *, normalized=True, kl="sample", beta=1.0, importance_samples=1):
+        """The negative ELBO of this model, or a relative of it: a function of (params, x, eps).
 
         Parameters
         ----------
         normalized : bool
             False drops the log(2 pi) constants of vaelite's terms.
+        kl, beta, importance_samples
+            As for `fit`.
 
         Returns
         -------
-        NegELBO
+        NegELBO or ImportanceWeighted
             With the caller's own terms where there are any.
         """
-        activation, heads = ACTIVATIONS[self.activation], self.likelihood.heads(self.n_features)
-        objective = NegELBO(
-            encode=lambda params, x: networks.encode(params, x, activation),
-            decode=lambda params, z: self.likelihood.parameters(*networks.decode(params, z, activation, heads)),
-            negloglikelihood=self.likelihood.negloglikelihood,
-        )
+        likelihood, heads = self.likelihood, self.likelihood.heads(self.n_features)
+        activation = ACTIVATIONS[self.activation]
+        ours = {
+            "negloglikelihood": likelihood.negloglikelihood, "neglogprior": terms.neglogprior,
+            "neglogposterior": terms.neglogposterior,
+        }  # fmt: skip
         if not normalized:
-            objective = replace(objective, **{t: partial(getattr(objective, t), normalized=False) for t in TERMS})
-        return replace(objective, **self.own_terms)
+            without = {n: t for n, t in ours.items() if n != "negloglikelihood" or likelihood.has_constants}
+            ours |= {name: partial(term, normalized=False) for name, term in without.items()}
+        kind = check_objective(kl, beta, importance_samples, self.own_terms)
+        return kind(
+            encode=lambda params, x: self._encode(params, likelihood.encoder_input(x)),
+            decode=lambda params, z: likelihood.parameters(*networks.decode(params, z, activation, heads)),
+            **(ours | self.own_terms), beta=float(beta), analytic_kl=kl == "analytic",
+        )  # fmt: skip
+
+    def _encode(self, params, x):
+        return networks.encode(params, x, ACTIVATIONS[self.activation])
 
     def encode(self, X):
         """The parameters of q(z|x).
@@ -308,13 +356,19 @@ class VAE:
             In nats, with all constants.
         """
         objective = self._fitted_objective()
-        X = self._check_input("X", X, self.n_features)
-        nll, nlp, nlq = trainer.evaluate(objective, self.params, X, self.latent_dim, sampling_generator(rng))
-        return -(nll + nlp - nlq)
+        return -trainer.evaluate(objective, self.params, self.noisy_batches(X, sampling_generator(rng)))[0]
 
     def score(self, X, rng=0):
         """The mean of `score_samples`, a float, in nats an example."""
         return float(self.score_samples(X, rng).mean(dtype=np.float64))
+
+    def bits_per_dim(self, X, rng=0):
+        """Minus `score` in bits a feature: ``-score / (n_features * log(2))``, a float.
+
+        For `Categorical` these are bits of compression, and a decoder that knows nothing needs ``log2(levels)``. For
+        `Gaussian` p(x|z) is a density, so that the figure depends on the data's unit and may be negative.
+        """
+        return -self.score(X, rng) / (self.n_features * math.log(2))
 
     def save(self, path):
         """Write the model into one .npz file, without pickle; read it with `vaelite.load`.
@@ -332,13 +386,31 @@ class VAE:
         self._fitted_objective()
         ours = type(self.likelihood) in LIKELIHOODS.values()
         manifest = {
-            "model": {key: getattr(self, key) for key in ("latent_dim", "hidden_dim", "activation")},
+            "model": {key: getattr(self, key) for key in ("latent_dim", "hidden_dim", "activation", "init")},
+            "kind": type(self).__name__,
             "likelihood": [self.likelihood.name, vars(self.likelihood)] if ours else None,
             "n_features": self.n_features,
             "own_terms": sorted(self.own_terms),
             "solution": {key: getattr(self, key) for key in SOLUTION},
         }
         storage.save(path, manifest, self.params)
+
+    def noisy_batches(self, X, rng):
+        """The rows of X in their order and noise for them, pairs (x, eps) of a bounded number of rows.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_features)
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        iterator of (x, eps)
+            Floats of shapes (batch, n_features) and (batch, latent_dim).
+        """
+        self._fitted_objective()
+        X = self._check_input("X", X, self.n_features)
+        return self._noisy_batches(X, CHUNK_ROWS, lambda batch: rng, dtype=self._dtype())
 
     def _fitted_objective(self):
         if self.params is None:
@@ -348,15 +420,26 @@ class VAE:
     def _dtype(self):
         return next(iter(self.params.values())).dtype
 
+    def _check_data(self, name, X, dtype):
+        """Data to fit, or to compare with a fit: finite, and what the likelihood takes."""
+        self.likelihood.check(*validation.check_values(X, dtype, name, self.likelihood.grey_levels))
+
     def _check_input(self, name, array, width):
         array = validation.check_array(array, name)
         validation.check_width(name, array, width, type(self).__name__)
-        validation.check_values(array, self._dtype(), name)
+        validation.check_values(array, self._dtype(), name, self.likelihood.grey_levels)
         return array
+
+    def _noisy_batches(self, X, batch_size, noise, shuffle=None, *, dtype, samples=1):
+        """Batches of X and their noise, pairs (x, eps); ``noise(batch)`` is the Generator of a batch's noise."""
+        lead = (samples,) if samples > 1 else ()
+        for batch, x in enumerate(minibatches(X, batch_size, dtype, shuffle, self.likelihood.grey_levels)):
+            yield x, noise(batch).standard_normal((*lead, len(x), self.latent_dim), dtype=dtype)
 
     def _by_chunks(self, function, array):
         """``function(params, rows)``, a tuple of arrays, for all rows of an array, a bounded number at a time."""
-        chunks = [function(self.params, rows) for rows in minibatches(array, CHUNK_ROWS, self._dtype())]
+        batches = minibatches(array, CHUNK_ROWS, self._dtype(), grey_levels=self.likelihood.grey_levels)
+        chunks = [function(self.params, rows) for rows in batches]
         return tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
 
 

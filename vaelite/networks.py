@@ -11,6 +11,8 @@ import numpy as np
 
 from .ops import affine
 
+INITS = "glorot", "torch"
+
 
 def shapes(n_features, latent_dim, hidden_dim, heads):
     """The shape of every parameter by name.
@@ -43,8 +45,8 @@ def _network(name, sizes, heads):
     return found
 
 
-def init_params(rng, shapes, dtype):
-    """New parameters: weights Glorot-uniform, biases 0.
+def init_params(rng, shapes, dtype, init="glorot"):
+    """New parameters.
 
     Parameters
     ----------
@@ -52,6 +54,9 @@ def init_params(rng, shapes, dtype):
     shapes : dict of str to tuple of int
         From `shapes`.
     dtype : numpy.dtype
+    init : {"glorot", "torch"}
+        Weights uniform within ``sqrt(6 / (fan_in + fan_out))`` of 0 and biases 0, as Flux does [1]_; or weights and
+        biases uniform within ``1 / sqrt(fan_in)``, as PyTorch's ``Linear`` does, and so the Pyro tutorial.
 
     Returns
     -------
@@ -59,14 +64,19 @@ def init_params(rng, shapes, dtype):
 
     References
     ----------
-    Glorot & Bengio (2010), Understanding the difficulty of training deep feedforward networks, eq. 16.
+    .. [1] Glorot & Bengio (2010), Understanding the difficulty of training deep feedforward networks, eq. 16.
     """
 
-    def glorot(shape):
-        limit = np.sqrt(6 / sum(shape))
-        return rng.uniform(-limit, limit, shape).astype(dtype)
+    def limit(name):
+        weights = shapes.get(f"{name.rpartition('.')[0]}.W")
+        if init == "torch":
+            return 1 / np.sqrt(weights[0]) if weights else 0
+        return np.sqrt(6 / sum(weights)) if name.endswith(".W") else 0
 
-    return {name: glorot(shape) if len(shape) == 2 else np.zeros(shape, dtype) for name, shape in shapes.items()}
+    def draw(name, shape):
+        return rng.uniform(-limit(name), limit(name), shape).astype(dtype) if limit(name) else np.zeros(shape, dtype)
+
+    return {name: draw(name, shape) for name, shape in shapes.items()}
 
 
 def hidden(params, name, h, activation):
@@ -89,6 +99,11 @@ def encode(params, x, activation):
     """The parameters of q(z|x): ``(mu, logsigma)``, each (batch, latent_dim)."""
     h = hidden(params, "encoder", x, activation)
     return head(params, "encoder.mu", h), head(params, "encoder.logsigma", h)
+
+
+def encode_mean(params, x, activation):
+    """The mean of q(z|x) alone: an autoencoder's code, (batch, latent_dim)."""
+    return head(params, "encoder.mu", hidden(params, "encoder", x, activation))
 
 
 def decode(params, z, activation, heads):

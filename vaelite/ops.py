@@ -6,8 +6,11 @@ costs one entry on its tape, and its derivative (the vector-Jacobian product: wh
 derivatives are themselves made of differentiable pieces, so gradients of gradients work.
 """
 
+import math
+
 import autograd.numpy as np
 from autograd.extend import defvjp, primitive
+from scipy.special import logsumexp
 
 
 def _rows(array):
@@ -74,5 +77,14 @@ def mean(x):
 
 
 defvjp(mean, lambda ans, x: lambda g: np.broadcast_to(g / x.size, x.shape))
+
+
+@primitive
+def logmeanexp(x):
+    """``log(mean(exp(x)))`` over the first axis, without overflow: (samples, batch) to (batch,)."""
+    return logsumexp(x, axis=0) - math.log(len(x))
+
+
+defvjp(logmeanexp, lambda ans, x: lambda g: g * np.exp(x - ans) / len(x))
 
 ACTIVATIONS = {"relu": relu, "tanh": tanh, "softplus": softplus}

@@ -9,10 +9,11 @@ import numpy as np
 from scipy.special import ndtri
 
 from .data import to_float
-from .validation import check_count
+from .validation import check_choice, check_count
 
 try:
     import matplotlib.pyplot as plt
+    from matplotlib.patches import Circle, FancyBboxPatch
     from matplotlib.ticker import MaxNLocator
 except ImportError as error:
     raise ImportError("vaelite.plots needs matplotlib: python -m pip install matplotlib") from error
@@ -35,14 +36,16 @@ def learning_curve(vae, ax=None):
     """
     ax = ax or _new_axes()
     epochs, held_out = vae.history["epoch"], vae.stopping == "heldout"
+    rows = {"eval_loss": "held-out rows" if held_out else "training rows", "test_loss": "test rows"}
+    evaluated = {name: label for name, label in rows.items() if name in vae.history}
     ax.plot(epochs, vae.history["train_loss"], color="0.6", linewidth=3, label="training rows, during the epoch")
-    ax.plot(
-        epochs, vae.history["eval_loss"], color="C0", label=f"{'held-out' if held_out else 'training'} rows, after it"
-    )
+    for name, label in evaluated.items():
+        style = {"color": "C0"} if name == "eval_loss" else {"color": "C1", "linestyle": "--"}
+        ax.plot(epochs, vae.history[name], **style, label=f"{label}, after it")
     if held_out:
         best = vae.history["eval_loss"][vae.best_epoch - 1]
         ax.plot(vae.best_epoch, best, "o", color="C0", label=f"best: {best:.2f} in epoch {vae.best_epoch}")
-    _zoom_in(ax, vae.history["train_loss"], vae.history["eval_loss"])
+    _zoom_in(ax, *(vae.history[name] for name in ("train_loss", *evaluated)))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="epoch", ylabel="loss, nats an example", title="Learning curve")
     ax.legend(frameon=False)
@@ -70,26 +73,50 @@ def latent_means(vae, X, y, axes=(0, 1), ax=None):
     y, (first, second) = _check_labels(X, y), axes
     if max(axes) >= vae.latent_dim:
         raise ValueError(f"latent_dim is {vae.latent_dim}, so that latents {first} and {second} cannot be drawn")
-    ax = ax or _new_axes((6, 6))
     mu, _ = vae.encode(X)
-    classes = np.unique(y)
-    colors = plt.get_cmap("tab10" if len(classes) <= 10 else "turbo", len(classes))
-    size = float(np.clip(20_000 / len(mu), 1.5, 12))
-    for index, label in enumerate(classes):
-        points = mu[y == label]
-        ax.scatter(
-            points[:, first], points[:, second], s=size, color=colors(index), alpha=0.5, linewidths=0, label=str(label)
-        )
-    for index, label in enumerate(classes):  # on top of all points: legible without colours
-        x_centre, y_centre = np.median(mu[y == label][:, [first, second]], axis=0)
-        box = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "edgecolor": colors(index), "linewidth": 2}
-        ax.text(x_centre, y_centre, str(label), ha="center", va="center", weight="bold", bbox=box)
+    ax = _draw_classes(mu[:, [first, second]], y, ax or _new_axes((6, 6)))
     ax.set(xlabel=f"mean of z{first + 1}", ylabel=f"mean of z{second + 1}", title="Encoded images, by class")
-    ax.set_aspect("equal", adjustable="datalim")
-    if len(classes) <= 20:
-        legend = ax.legend(loc="upper right", frameon=False, labelspacing=0.1, handletextpad=0.1)
-        for handle in legend.legend_handles:
-            handle.set(sizes=[30], alpha=1)
+    return ax
+
+
+def tsne_means(vae, X, y, rng=0, ax=None):
+    """The means of q(z|x) of any number of latents, laid out in a plane by t-SNE, coloured and marked by class.
+
+    Parameters
+    ----------
+    vae : VAE
+        Fitted.
+    X : array-like, shape (n, n_features)
+        Some thousand rows take a minute.
+    y : array-like, shape (n,)
+        Class of each row.
+    rng : int or None
+        Seed of the layout.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ImportError
+        If scikit-learn is not installed.
+
+    References
+    ----------
+    van der Maaten & Hinton (2008), Visualizing Data using t-SNE.
+    """
+    try:
+        from sklearn.manifold import TSNE
+    except ImportError:
+        raise ImportError("t-SNE needs scikit-learn: python -m pip install 'vaelite[tsne]'") from None
+    y = _check_labels(X, y)
+    layout = TSNE(n_components=2, init="pca", random_state=rng).fit_transform(vae.encode(X)[0])
+    ax = _draw_classes(layout, y, ax or _new_axes((6, 6)))
+    ax.set(
+        xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2", title="t-SNE of the encoded images' means, by class"
+    )
     return ax
 
 
@@ -136,7 +163,7 @@ def reconstructions(vae, X, n=10, image_shape=None, rng=None, ax=None):
     matplotlib.axes.Axes
     """
     X = X[: check_count("n", n)]
-    images = np.concatenate([to_float(X, np.dtype(np.float32)), vae.reconstruct(X, rng)])
+    images = np.concatenate([to_float(X, np.dtype(np.float32), vae.likelihood.grey_levels), vae.reconstruct(X, rng)])
     ax = _draw_grid(images, len(X), image_shape, ax)
     ax.set_title("Images, and below them their reconstructions")
     return ax
@@ -197,8 +224,71 @@ def latent_grid(vae, n=15, image_shape=None, ax=None):
     return ax
 
 
+def graphical_model(kind="model", ax=None):
+    """The graphical model of a VAE, or of its guide: what depends on what, with a plate around what is there N times.
+
+    Parameters
+    ----------
+    kind : {"model", "guide"}
+        p(x|z) p(z) with its parameters theta, or q(z|x) with its parameters phi.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    References
+    ----------
+    Kingma & Welling (2014), Auto-Encoding Variational Bayes, figure 1: the solid and the dashed lines.
+    """
+    check_choice("kind", kind, ("model", "guide"))
+    ax = ax or _new_axes((3.2, 3.2))
+    z, x, parameter = (1.0, 2.6), (1.0, 1.0), (-0.9, 1.8)
+    _draw_node(ax, z, "$z_i$", "white")
+    _draw_node(ax, x, "$x_i$", "0.8")  # observed
+    ax.text(*parameter, r"$\theta$" if kind == "model" else r"$\phi$", ha="center", va="center", fontsize=16)
+    target = x if kind == "model" else z
+    _draw_arrow(ax, *((z, x) if kind == "model" else (x, z)))
+    _draw_arrow(ax, parameter, target)
+    ax.add_patch(FancyBboxPatch((0.3, 0.15), 1.4, 3.1, boxstyle="round,pad=0.1", fill=False, linewidth=1.2))
+    ax.text(1.68, 0.2, "N", ha="right", va="bottom", fontsize=12)
+    ax.set(xlim=(-1.4, 2.2), ylim=(-0.2, 3.6), aspect="equal")
+    ax.set_title(r"model: $p_\theta(x|z)\,p(z)$" if kind == "model" else r"guide: $q_\phi(z|x)$")
+    ax.set_axis_off()
+    return ax
+
+
+def _draw_node(ax, centre, name, color):
+    ax.add_patch(Circle(centre, 0.42, facecolor=color, edgecolor="black", linewidth=1.5, zorder=2))
+    ax.text(*centre, name, ha="center", va="center", fontsize=16, zorder=3)
+
+
+def _draw_arrow(ax, start, end):
+    style = {"arrowstyle": "-|>", "color": "black", "linewidth": 1.5, "shrinkA": 17, "shrinkB": 24}
+    ax.annotate("", xy=end, xytext=start, arrowprops=style)
+
+
 def _new_axes(figsize=(6.4, 4)):
     return plt.figure(figsize=figsize, layout="constrained").add_subplot()
+
+
+def _draw_classes(points, y, ax):
+    """Points in a plane, coloured by class, with each class's name at its median: legible without colours."""
+    classes = np.unique(y)
+    colors = plt.get_cmap("tab10" if len(classes) <= 10 else "turbo", len(classes))
+    dots = {"s": float(np.clip(20_000 / len(points), 1.5, 12)), "alpha": 0.5, "linewidths": 0}
+    for index, label in enumerate(classes):
+        ax.scatter(*points[y == label].T, color=colors(index), label=str(label), **dots)
+    for index, label in enumerate(classes):  # on top of all points
+        box = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "edgecolor": colors(index), "linewidth": 2}
+        centre = np.median(points[y == label], axis=0)
+        ax.text(*centre, str(label), ha="center", va="center", weight="bold", bbox=box)
+    ax.set_aspect("equal", adjustable="datalim")
+    if len(classes) <= 20:
+        legend = ax.legend(loc="upper right", frameon=False, labelspacing=0.1, handletextpad=0.1)
+        for handle in legend.legend_handles:
+            handle.set(sizes=[30], alpha=1)
+    return ax
 
 
 def _check_labels(X, y):

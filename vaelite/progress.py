@@ -9,7 +9,9 @@ import importlib.util
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import nan
+from math import isnan, nan
+
+PARTS = "loss", "nll", "kl"  # of an evaluation
 
 
 @dataclass
@@ -31,6 +33,8 @@ class State:
         The sum of the arrays' Euclidean norms.
     eval_loss, eval_nll, eval_kl : float
         The latest evaluation, and its parts: reconstruction and KL. All losses are in nats an example.
+    test_loss, test_nll, test_kl : float
+        The same of the test data, where there are any.
     elapsed : float
         Seconds since the start.
     """
@@ -44,7 +48,15 @@ class State:
     eval_loss: float = nan
     eval_nll: float = nan
     eval_kl: float = nan
+    test_loss: float = nan
+    test_nll: float = nan
+    test_kl: float = nan
     elapsed: float = 0.0
+
+    def evaluated(self):
+        """The latest evaluated losses as text: of the evaluation rows, of the test rows, or of both."""
+        losses = {"eval_loss": self.eval_loss, "test_loss": self.test_loss}
+        return ", ".join(f"{name}: {loss:.2f}" for name, loss in losses.items() if not isnan(loss))
 
 
 class Lines:
@@ -57,7 +69,7 @@ class Lines:
         self.write(f"> iter = {state.iteration}, train_loss = {state.train_loss:.2f}, ps_norm = {state.ps_norm:.2f}")
 
     def __call__(self, state):
-        self.write(f"** epoch: {state.epoch}, eval_loss: {state.eval_loss:.2f}, elapsed: {state.elapsed:.2f} **")
+        self.write(f"** epoch: {state.epoch}, {state.evaluated()}, elapsed: {state.elapsed:.2f} **")
 
 
 class Bar:
@@ -73,7 +85,7 @@ class Bar:
     def on_iteration(self, state):
         if self.bar is None:
             self.bar = self.tqdm(total=state.max_epochs, unit="epoch")
-        self.bar.set_postfix_str(f"iter {state.iteration}, train {state.train_loss:.2f}, eval {state.eval_loss:.2f}")
+        self.bar.set_postfix_str(f"iter: {state.iteration}, train_loss: {state.train_loss:.2f}, {state.evaluated()}")
 
     def __call__(self, state):
         self.bar.update(state.epoch - self.bar.n)
@@ -86,8 +98,9 @@ class Bar:
 class Recorder:
     """Keep what is reported: ``history`` by epoch, ``log`` by iteration, dicts of lists."""
 
-    def __init__(self):
-        self.history = {key: [] for key in ("epoch", "train_loss", "eval_loss", "eval_nll", "eval_kl", "elapsed")}
+    def __init__(self, evaluations):
+        keys = [f"{name}_{part}" for name in evaluations for part in PARTS]
+        self.history = {key: [] for key in ("epoch", "train_loss", *keys, "elapsed")}
         self.log = {key: [] for key in ("iteration", "train_loss", "ps_norm")}
 
     def on_iteration(self, state):

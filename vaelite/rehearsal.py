@@ -31,7 +31,7 @@ def rehearse(objective, params, x, eps):
         If the loss does not depend on some parameters, which would never be trained.
     """
     for name, answer in zip(TERMS, objective.terms(params, x, eps), strict=True):
-        if np.shape(answer) != (len(x),):
+        if np.shape(answer) != eps.shape[:-1]:
             raise ValueError(
                 f"{name} should return one number an example, shape ({len(x)},) for a batch of {len(x)}, got shape "
                 f"{np.shape(answer)}; sum over the last axis only: np.sum(..., axis=-1)"

@@ -7,7 +7,7 @@ can therefore never change training, and any batch of any epoch can be drawn aga
 
 import numpy as np
 
-INIT, SPLIT, SHUFFLE, NOISE, EVALUATE, CHECK = range(6)
+INIT, SPLIT, SHUFFLE, NOISE, EVALUATE, CHECK, TEST = range(7)
 
 
 def seed_sequence(rng=None):

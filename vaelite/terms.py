@@ -201,6 +201,40 @@ def neglogprior(z, *, normalized=True):
 defvjp(neglogprior, lambda ans, z, **_: lambda g: g[..., None] * z)
 
 
+@primitive
+def kl_divergence(mu, logsigma):
+    """KL(q(z|x), p(z)) in closed form: the mean of ``neglogprior - neglogposterior`` over all noise.
+
+    Parameters
+    ----------
+    mu, logsigma : array, shape (batch, latent_dim)
+        The parameters of q(z|x); the prior is the standard normal.
+
+    Returns
+    -------
+    array, shape (batch,)
+        In nats; 0 or more, and 0 only where q is the prior.
+
+    References
+    ----------
+    Kingma & Welling (2014), Auto-Encoding Variational Bayes, appendix B.
+
+    Examples
+    --------
+    >>> import numpy as np, vaelite
+    >>> vaelite.kl_divergence(np.array([[0.0, 2.0]]), np.zeros((1, 2)))
+    array([2.])
+    """
+    return np.sum((mu * mu + np.exp(2 * logsigma) - 1) / 2 - logsigma, axis=-1)
+
+
+defvjp(
+    kl_divergence,
+    lambda ans, mu, logsigma: lambda g: g[..., None] * mu,
+    lambda ans, mu, logsigma: lambda g: g[..., None] * (np.exp(2 * logsigma) - 1),
+)
+
+
 def _check_shapes(name, x, mu, logsigma):
     """Refuse shapes that would broadcast into something else than one number an example."""
     D = np.shape(x)[-1:]

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .data import minibatches
 from .exceptions import ConvergenceWarning, TrainingError
 from .gradient import value_and_grad
 from .objectives import TERMS
-from .progress import Recorder, State
-
-EVALUATION_ROWS = 1000  # rows evaluated at a time: bounds the memory, does not change the numbers
+from .progress import PARTS, Recorder, State
 
 
 @dataclass
@@ -30,7 +27,8 @@ class Solution:
         Epochs run, and the one that ``params`` are from.
     history : dict of lists
         By epoch: "epoch", "train_loss" (mean over its batches), "eval_loss" and its parts
-        "eval_nll" (reconstruction) and "eval_kl", all in nats an example, "elapsed" in seconds.
+        "eval_nll" (reconstruction) and "eval_kl", with test data "test_loss", "test_nll" and "test_kl" as well,
+        all in nats an example; "elapsed" in seconds.
     log : dict of lists
         Every ``log_every`` iterations: "iteration" from 0, "train_loss" of that batch, "ps_norm".
     """
@@ -108,37 +106,31 @@ def epoch(objective, params, adam, batches, after_step=None):
     return total / rows
 
 
-def evaluate(objective, params, X, latent_dim, rng):
-    """An objective's terms for every row of X, in their order, in chunks of bounded memory.
+def evaluate(objective, params, batches):
+    """An objective's parts for every row of a data set.
 
     Parameters
     ----------
     objective : NegELBO
     params : dict of arrays
-    X : array-like, shape (n, n_features)
-    latent_dim : int
-    rng : numpy.random.Generator
-        Draws the noise, row by row.
+    batches : iterable of (x, eps)
+        Data and standard normal noise, as for `step`.
 
     Returns
     -------
     array, shape (3, n)
-        negloglikelihood, neglogprior and neglogposterior in nats.
+        The loss of each row, and its reconstruction and KL parts, in nats.
     """
-    dtype = next(iter(params.values())).dtype
-    chunks = []
-    for x in minibatches(X, EVALUATION_ROWS, dtype):
-        eps = rng.standard_normal((len(x), latent_dim), dtype=dtype)
-        chunks.append(np.stack(objective.terms(params, x, eps)))
-    return np.concatenate(chunks, axis=1)
+    return np.concatenate([np.stack(objective.parts(params, x, eps)) for x, eps in batches], axis=1)
 
 
-def train(objective, params, adam, rule, batches, evaluation, *, max_epochs, log_every=100, callbacks=()):
+def train(objective, params, adam, rule, batches, evaluations, *, max_epochs, log_every=100, callbacks=()):
     """Loop over epochs until a stopping rule is satisfied.
 
     Parameters
     ----------
-    objective : NegELBO
+    objective : callable
+        ``objective(epoch)`` is the epoch's `NegELBO`.
     params : dict of arrays
         Changed in place.
     adam : Adam
@@ -146,8 +138,9 @@ def train(objective, params, adam, rule, batches, evaluation, *, max_epochs, log
         From `vaelite.convergence`.
     batches : callable
         ``batches(epoch)`` is the epoch's iterable of (x, eps).
-    evaluation : callable
-        ``evaluation(params, epoch)`` is what `evaluate` returns.
+    evaluations : dict of callables
+        ``evaluations["eval"](params, epoch)`` is what `evaluate` returns for the rows that the stopping rule
+        looks at; others, such as "test", are recorded beside it.
     max_epochs, log_every : int
     callbacks : iterable of callable
         See `vaelite.progress`.
@@ -167,7 +160,7 @@ def train(objective, params, adam, rule, batches, evaluation, *, max_epochs, log
         If ``max_epochs`` ends a run that should have ended by itself.
     """
     keep_freed_memory()
-    start, recorder = time.perf_counter(), Recorder()
+    start, recorder = time.perf_counter(), Recorder(evaluations)
     callbacks = [recorder, *callbacks]
     state = State({name: _read_only(array) for name, array in params.items()}, max_epochs)
     best, best_epoch = params, 0
@@ -181,8 +174,8 @@ def train(objective, params, adam, rule, batches, evaluation, *, max_epochs, log
     try:
         for state.epoch in range(1, max_epochs + 1):
             try:
-                state.train_loss = epoch(objective, params, adam, batches(state.epoch), after_step)
-                losses = _evaluate(state, evaluation)
+                state.train_loss = epoch(objective(state.epoch), params, adam, batches(state.epoch), after_step)
+                losses, *_ = [_evaluate(state, name, evaluation) for name, evaluation in evaluations.items()]
             except TrainingError as error:
                 raise TrainingError(f"training stopped in epoch {state.epoch}, {error}") from None
             state.elapsed = time.perf_counter() - start
@@ -207,16 +200,14 @@ def train(objective, params, adam, rule, batches, evaluation, *, max_epochs, log
     return Solution(best, reason, rule.reason() is not None, state.epoch, best_epoch, recorder.history, recorder.log)
 
 
-def _evaluate(state, evaluation):
+def _evaluate(state, name, evaluation):
     """Evaluate, note the means in the state, and return the loss of every row."""
-    nll, nlp, nlq = evaluation(state.params, state.epoch)
-    losses = nll + nlp - nlq
-    if not _all_finite(losses):
-        raise TrainingError("evaluation: the loss is not finite")
-    state.eval_loss, state.eval_nll, state.eval_kl = (
-        float(part.mean(dtype=np.float64)) for part in (losses, nll, nlp - nlq)
-    )
-    return losses
+    parts = evaluation(state.params, state.epoch)
+    if not _all_finite(parts[0]):
+        raise TrainingError(f"evaluation: the {name} loss is not finite")
+    for part, values in zip(PARTS, parts, strict=True):
+        setattr(state, f"{name}_{part}", float(values.mean(dtype=np.float64)))
+    return parts[0]
 
 
 def _first_not_finite(objective, params, grads, x, eps):

@@ -142,20 +142,23 @@ def check_width(name, X, expected, owner):
         raise ValueError(f"{name} has {X.shape[1]} features, but {owner} is expecting {expected} features as input")
 
 
-def check_values(X, dtype, name="X"):
-    """Look at all values, in chunks: they should be finite in ``dtype``. Their smallest and largest, by column.
+def check_values(X, dtype, name="X", grey_levels=True):
+    """Look at all values, in chunks: they should be finite in ``dtype``.
 
-    uint8 are grey levels, read as numbers in [0, 1], and need no look but at the first chunk.
+    uint8 that are grey levels are read as numbers in [0, 1], and need no look but at the first chunk.
 
     Returns
     -------
     low, high : arrays, shape (n_features,)
+        The smallest and the largest value of each column.
+    whole : bool
+        Whether all are whole numbers.
     """
     rows = max(1, CHUNK_BYTES // (X.shape[1] * X.dtype.itemsize))
-    if X.dtype == np.uint8:
+    if X.dtype == np.uint8 and grey_levels:
         return _check_grey_levels(np.asarray(X[:rows]), name)
     low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
-    limit = np.finfo(dtype).max
+    limit, whole = np.finfo(dtype).max, True
     for start in range(0, X.shape[0], rows):
         chunk = np.asarray(X[start : start + rows])
         bad = ~(np.abs(chunk) <= limit) if chunk.dtype.kind == "f" else np.zeros(1, bool)
@@ -165,7 +168,8 @@ def check_values(X, dtype, name="X"):
             what = f"infinity or a value too large for dtype('{dtype}')" if not np.isnan(value) else "NaN"
             raise ValueError(f"Input {name} contains {what}: {value} in row {start + row}, column {column}")
         low, high = np.minimum(low, chunk.min(axis=0)), np.maximum(high, chunk.max(axis=0))
-    return low, high
+        whole = whole and (chunk.dtype.kind != "f" or bool(np.all(chunk == np.rint(chunk))))
+    return low, high, whole
 
 
 def _check_grey_levels(chunk, name):
@@ -180,4 +184,4 @@ def _check_grey_levels(chunk, name):
             f"{chunk.max()}; for another scale pass floats, e.g. {name} / np.float32({chunk.max()})",
             stacklevel=5,
         )
-    return chunk.min(axis=0) / 255, chunk.max(axis=0) / 255
+    return chunk.min(axis=0) / 255, chunk.max(axis=0) / 255, False
