@@ -66,12 +66,23 @@ def test_data_outside_the_means_range_are_refused():
 def test_constant_features_warn_where_each_has_its_sigma():
     low, high = np.array([0.0, 0.5]), np.array([1.0, 0.5])
     with pytest.warns(UserWarning, match="1 of 2 features are constant.*column 1"):
-        Gaussian(sigma="pixel").check(low, high, False)
-    Gaussian(sigma="image").check(low, high, False)
+        Gaussian(sigma="pixel").advise(low, high)
+    Gaussian(sigma="image").advise(low, high)
+
+
+def test_values_far_from_1_warn():
+    with pytest.warns(UserWarning, match="standardise"):
+        Gaussian(mean="identity").advise(np.array([-900.0]), np.array([1.0]))
+
+
+def test_settings_are_plain_floats():
+    likelihood = Gaussian(sigma=np.float64(0.5), floor=np.float32(-3))
+    assert (type(likelihood.sigma), type(likelihood.floor)) == (float, float)
 
 
 @pytest.mark.parametrize("settings", [{"mean": "sigmoid"}, {"sigma": "row"}, {"sigma": 0}, {"sigma": -1.0},
-                                      {"sigma": math.nan}, {"sigma": True}, {"floor": math.inf}])  # fmt: skip
+                                      {"sigma": math.nan}, {"sigma": True}, {"floor": math.inf},
+                                      {"floor": True}])  # fmt: skip
 def test_settings_that_are_refused(settings):
     with pytest.raises(ValueError, match="should be"):
         Gaussian(**settings)

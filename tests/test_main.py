@@ -48,6 +48,18 @@ def test_a_file_of_arrays(tmp_path, name, digits):
     assert not (out / "latent_grid.png").exists()
 
 
+def test_labels_that_do_not_fit_are_noticed_before_training(tmp_path, digits, capsys):
+    np.savez(tmp_path / "x.npz", X=digits[0], y=digits[1][:-1])
+    assert main(["--data", str(tmp_path / "x.npz"), "--out", str(tmp_path)]) == 1
+    assert capsys.readouterr() == ("", f"error: {tmp_path / 'x.npz'} has 1797 images, but labels of shape (1796,)\n")
+
+
+def test_pictures_of_an_earlier_run_do_not_stay(tmp_path):
+    assert main([*QUICK, "--out", str(tmp_path)]) == 0
+    assert main([*QUICK, "--latent-dim", "3", "--out", str(tmp_path)]) == 0
+    assert not (tmp_path / "latent_grid.png").exists()
+
+
 @pytest.mark.parametrize("likelihood", ["bernoulli", "categorical"])
 def test_other_likelihoods_with_a_test_set(tmp_path, likelihood, capsys):
     images = (vaelite.load_digits()[0] * 255).astype(np.uint8).reshape(-1, 8, 8)

@@ -246,3 +246,108 @@ def test_any_number_of_hidden_layers(digits, quick, hidden_dim, activation):
     vae = vaelite.fit(digits[0], **{**quick, "hidden_dim": hidden_dim}, activation=activation, latent_dim=3)
     assert vae.encode(digits[0][:5])[0].shape == (5, 3)
     assert vae.history["eval_loss"][-1] < vae.history["eval_loss"][0]
+
+
+def test_a_term_cannot_change_the_data(digits, quick):
+    def nll(x, mu, logsigma):
+        x[x == 0] = 0.01
+        return vaelite.negloglikelihood(x, mu, logsigma)
+
+    X = digits[0].copy()
+    with pytest.raises(ValueError, match="read-only"):
+        vaelite.fit(X, **quick, negloglikelihood=nll)
+    assert np.array_equal(X, digits[0])
+
+
+def test_a_terms_float64_does_not_spread(digits, quick, monkeypatch):
+    def prior(z):
+        assert z.dtype == np.float32
+        return anp.sum(z * z + np.log(2 * np.pi), axis=1) / 2  # np.log gives a float64 scalar
+
+    seen = set()
+    original = vaelite.networks.affine
+    monkeypatch.setattr(vaelite.networks, "affine", lambda h, W, b: seen.add(h.dtype) or original(h, W, b))
+    vae = vaelite.fit(digits[0], **quick, neglogprior=prior)
+    assert vae.score_samples(digits[0]).dtype == np.float32
+    assert seen == {np.dtype(np.float32)}
+    value, grads = vaelite.value_and_grad(vae.objective())(vae.params, digits[0][:9], np.ones((9, 2), np.float32))
+    assert {value.dtype, *(grad.dtype for grad in grads.values())} == {np.dtype(np.float32)}
+
+
+def test_a_fit_that_fails_leaves_the_model_as_it_was(digits, quick):
+    settings = {name: value for name, value in quick.items() if name != "hidden_dim"}
+    model = vaelite.VAE(hidden_dim=8)
+    with pytest.raises(ZeroDivisionError):
+        model.fit(digits[0], **settings, callbacks=lambda vae, state: 1 / 0)
+    with pytest.raises(vaelite.NotFittedError):
+        model.encode(digits[0])
+    model.fit(digits[0], **settings)
+    before = {**vars(model), "params": {name: array.copy() for name, array in model.params.items()}}
+    with pytest.raises(ZeroDivisionError):
+        model.fit(digits[0][:, :10], **settings, callbacks=lambda vae, state: 1 / 0)
+    assert same(model.params, before.pop("params"))
+    assert all(vars(model)[name] == value for name, value in before.items())
+
+
+def test_a_callback_can_save_what_there_is(digits, quick, tmp_path):
+    vae = vaelite.fit(digits[0], **quick, callbacks=lambda vae, state: vae.save(tmp_path / f"{state.epoch}.npz"))
+    second, last = (vaelite.load(tmp_path / f"{epoch}.npz") for epoch in (2, 4))
+    assert (second.n_epochs, second.history["epoch"], second.stop_reason) == (2, [1, 2], "still training")
+    assert same(last.params, vae.params)
+
+
+def test_callbacks_cannot_change_training(digits, quick):
+    def meddle(vae, state):
+        state.epoch = 100
+        vae.params["decoder.mu.b"][:] = 0
+
+    with pytest.raises(ValueError, match="read-only"):
+        vaelite.fit(digits[0], **quick, callbacks=meddle)
+
+
+def test_callbacks_with_all_their_methods(digits, quick):
+    class Listener:
+        heard = []
+
+        def __call__(self, vae, state):
+            self.heard.append("epoch")
+            return vae.score_samples(digits[0]).mean() > -1e9  # a NumPy bool
+
+        def on_iteration(self, vae, state):
+            self.heard.append(state.iteration)
+
+        def on_end(self, vae, state):
+            self.heard.append("end")
+
+    vae = vaelite.fit(digits[0], **quick, log_every=10, callbacks=[Listener()])
+    assert Listener.heard == [0, 10, "epoch", "end"]
+    assert vae.stop_reason == "a callback returned True"
+
+
+def test_an_interrupt_keeps_what_is_trained(digits, quick):
+    def press_ctrl_c(vae, state):
+        if state.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match="interrupted in epoch 2"):
+        vae = vaelite.fit(digits[0], **quick, callbacks=press_ctrl_c)
+    assert (vae.n_epochs, vae.converged) == (2, False)
+    assert same(vae.params, vaelite.fit(digits[0], **{**quick, "max_epochs": 2}).params)
+
+
+def test_reconstruct_samples_with_an_own_reparameterize(digits, quick):
+    vae = vaelite.fit(digits[0], **quick, reparameterize=lambda mu, logsigma, eps: mu + 0 * logsigma)
+    assert vae.reconstruct(digits[0], rng=1) == pytest.approx(vae.reconstruct(digits[0]))
+
+
+def test_codes_are_no_grey_levels(vae):
+    codes = np.array([[1, 2]], np.uint8)
+    assert np.array_equal(vae.decode(codes)[0], vae.decode(codes.astype(float))[0])
+
+
+def test_samples_do_not_share_the_users_stream(vae, monkeypatch):
+    codes = []
+    decode = vaelite.networks.decode
+    monkeypatch.setattr(vaelite.networks, "decode", lambda p, z, *a: codes.append(z) or decode(p, z, *a))
+    vae.sample(5, rng=0)
+    assert not np.array_equal(codes[0], np.random.default_rng(0).standard_normal((5, 2), dtype=np.float32))

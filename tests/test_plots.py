@@ -1,5 +1,7 @@
 """The figures' data and their errors; how they look is for eyes."""
 
+import sys
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -21,6 +23,14 @@ def test_learning_curve_shows_the_history(vae):
     ax = plots.learning_curve(vae)
     assert np.array_equal(ax.lines[1].get_ydata(), vae.history["eval_loss"])
     assert "nats" in ax.get_ylabel()
+    ax = plots.learning_curve(vae, elbo=True)
+    assert np.array_equal(ax.lines[1].get_ydata(), np.negative(vae.history["eval_loss"]))
+    assert ax.get_ylim()[0] < ax.get_ylim()[1]
+
+
+def test_learning_curve_of_test_rows(digits, quick):
+    ax = plots.learning_curve(vaelite.fit(digits[0][:500], digits[0][500:], **quick))
+    assert [line.get_label() for line in ax.lines] == ["training rows, during the epoch", "test rows, after it"]
 
 
 def test_learning_curve_marks_the_best_held_out_epoch(digits, quick):
@@ -42,6 +52,36 @@ def test_latent_means_of_chosen_axes(deep, digits):
     zeros = deep.encode(digits[0][digits[1] == 0])[0]
     assert np.asarray(ax.collections[0].get_offsets()) == pytest.approx(zeros[:, [2, 0]])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("mean of z3", "mean of z1")
+
+
+def test_tsne_lays_out_every_row(deep, digits):
+    X, y = digits[0][:200], digits[1][:200]
+    first, second = (plots.tsne_means(deep, X, y, rng=0) for _ in range(2))
+    points = [np.concatenate([np.asarray(c.get_offsets()) for c in ax.collections]) for ax in (first, second)]
+    assert points[0].shape == (200, 2)
+    assert np.array_equal(*points)
+
+
+def test_tsne_names_its_extra(deep, digits, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
+    with pytest.raises(ImportError, match=r"vaelite\[tsne\]"):
+        plots.tsne_means(deep, *digits)
+
+
+@pytest.mark.parametrize("kind", ["model", "guide"])
+def test_graphical_models_have_their_arrow_the_right_way(kind):
+    ax = plots.graphical_model(kind)
+    heights = {text.get_text(): text.get_position()[1] for text in ax.texts if text.get_text()}
+    arrow = next(text for text in ax.texts if text.get_text() == "")
+    start, end = arrow.xyann[1], arrow.xy[1]
+    nodes = (heights["$z_i$"], heights["$x_i$"])
+    assert (start, end) == (nodes if kind == "model" else nodes[::-1])
+    assert ("phi" in str(list(heights))) == (kind == "guide")
+
+
+def test_graphical_models_of_other_kinds():
+    with pytest.raises(ValueError, match="'model', 'guide'"):
+        plots.graphical_model("prior")
 
 
 def test_average_reconstructions_average_each_class(vae, digits):
@@ -74,7 +114,7 @@ def test_all_draw_into_given_axes_and_show_nothing(vae, digits, monkeypatch):
     _, axes = plt.subplots(2, 3)
     X, y = digits
     draw = [
-        lambda ax: plots.learning_curve(vae, ax), lambda ax: plots.latent_means(vae, X, y, ax=ax),
+        lambda ax: plots.learning_curve(vae, ax=ax), lambda ax: plots.latent_means(vae, X, y, ax=ax),
         lambda ax: plots.average_reconstructions(vae, X, y, ax=ax), lambda ax: plots.reconstructions(vae, X, ax=ax),
         lambda ax: plots.samples(vae, ax=ax), lambda ax: plots.latent_grid(vae, ax=ax),
     ]  # fmt: skip

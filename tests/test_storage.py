@@ -87,6 +87,8 @@ def test_places_that_do_not_work(vae, tmp_path):
         vae.save(tmp_path)
     with pytest.raises(FileNotFoundError):
         vae.save(tmp_path / "missing" / "model.npz")
+    with pytest.raises(FileNotFoundError, match="no folder .*missing"):
+        vae.save(tmp_path / "missing" / "model.npz")
     assert not list(tmp_path.iterdir())
 
 

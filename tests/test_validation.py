@@ -1,5 +1,7 @@
 """Bad input: each gets an error that says what was wrong and what to do."""
 
+import inspect
+
 import autograd.numpy as anp
 import numpy as np
 import pytest
@@ -174,3 +176,51 @@ def test_a_failed_fit_leaves_a_fitted_model_as_it_was(digits, quick):
     with pytest.raises(ValueError, match="NaN"):
         model.fit(NAN, **settings)
     assert model.score(digits[0]) == before
+
+
+@pytest.mark.parametrize("method", ["encode", "score", "score_samples", "reconstruct"])
+def test_data_on_another_scale_than_the_fit_are_refused(vae, digits, method):
+    with pytest.raises(ValueError, match="divide by 255"):
+        getattr(vae, method)(digits[0] * 255)
+
+
+def test_one_dark_image_is_as_good_as_any(vae):
+    assert vae.encode(np.ones((1, 64), np.uint8))[0].shape == (1, 2)
+
+
+def test_grey_levels_are_judged_by_all_rows(monkeypatch):
+    monkeypatch.setattr(vaelite.validation, "CHUNK_BYTES", 40)
+    X = np.ones((100, 4), np.uint8)
+    X[-1] = 255
+    vaelite.fit(X, batch_size=10, max_epochs=1, stopping="epochs", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"likelihood": vaelite.Gaussian}, TypeError, r"pass Gaussian\(\)"),
+        ({"neglogprior": lambda z: None}, ValueError, "neglogprior returned None"),
+        ({"neglogprior": lambda: 0}, TypeError, r"neglogprior\(z\) failed on arrays of shapes \(3, 2\)"),
+        ({"neglogprior": lambda z: anp.sum(z, axis=1) + 0j}, ValueError, "complex"),
+        ({"reparameterize": lambda m, s, e: anp.sum(m, axis=1)}, ValueError, r"reparameterize should return one code"),
+        ({"negloglikelihood": lambda x, m, s: anp.sum(x - m + s, axis=0)}, ValueError, r"negloglikelihood.*axis=-1"),
+        ({"latent_dim": 3, "neglogprior": lambda z: anp.sum(z, axis=0)}, ValueError, r"neglogprior.*axis=-1"),
+    ],
+)
+def test_more_slips(settings, error, message):
+    with pytest.raises(error, match=message):
+        vaelite.fit(GOOD, **{"max_epochs": 1, "batch_size": 10, "progress": False, **settings})
+
+
+def test_warnings_name_the_users_line():
+    with pytest.warns(UserWarning, match="batch_size") as caught:
+        vaelite.fit(GOOD, batch_size=100, max_epochs=1, stopping="epochs", progress=False)
+    assert caught[0].filename == __file__
+
+
+def test_the_default_batch_size_suits_few_rows():
+    vaelite.fit(GOOD, max_epochs=1, stopping="epochs", progress=False)
+
+
+def test_help_shows_the_terms_own_signatures():
+    assert list(inspect.signature(vaelite.negloglikelihood).parameters) == ["x", "mu", "logsigma", "normalized"]

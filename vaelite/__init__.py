@@ -18,16 +18,18 @@ from .gradient import value_and_grad
 from .likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
 from .model import VAE
 from .objectives import ImportanceWeighted, NegELBO, Reconstruction
+from .progress import State
 from .terms import kl_divergence, negloglikelihood, neglogposterior, neglogprior, reparameterize
+from .trainer import Solution
 
 __version__ = "0.1.0"
 
 __all__ = [
     "VAE", "Adam", "Autoencoder", "Bernoulli", "Categorical", "ConvergenceWarning", "Epochs", "Gaussian", "HeldOut",
     "ImportanceWeighted", "Lecture", "Ledger", "Likelihood", "ModelFileError", "NegELBO", "NotFittedError",
-    "Reconstruction", "TrainingError", "fit", "fit_autoencoder", "kl_divergence", "ledger", "load", "load_digits",
-    "load_idx", "load_mnist", "minibatches", "negloglikelihood", "neglogposterior", "neglogprior", "ops", "plots",
-    "quantize", "reparameterize", "value_and_grad",
+    "Reconstruction", "Solution", "State", "TrainingError", "fit", "fit_autoencoder", "kl_divergence", "ledger",
+    "load", "load_digits", "load_idx", "load_mnist", "minibatches", "negloglikelihood", "neglogposterior",
+    "neglogprior", "ops", "plots", "quantize", "reparameterize", "value_and_grad",
 ]  # fmt: skip
 
 

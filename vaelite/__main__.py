@@ -19,6 +19,11 @@ examples:
 """
 
 
+PICTURES = (
+    "learning_curve", "latent_means", "tsne", "reconstructions", "samples", "average_reconstructions", "latent_grid"
+)  # fmt: skip
+
+
 def parse(arguments=None):
     """The command line as a namespace."""
     parser = argparse.ArgumentParser(
@@ -64,6 +69,9 @@ def main(arguments=None):
     try:
         X, y = load_data(args.data)
         X_test, y_test = load_data(args.data, "test") if args.test else (None, None)
+        for images, labels in ((X, y), (X_test, y_test)):
+            if labels is not None and np.shape(labels) != (len(images),):
+                raise ValueError(f"{args.data} has {len(images)} images, but labels of shape {np.shape(labels)}")
         likelihood = likelihood_of(args)
         if args.likelihood == "categorical":
             X, X_test = (images if images is None else vaelite.quantize(images, args.levels) for images in (X, X_test))
@@ -78,6 +86,8 @@ def main(arguments=None):
         print(f"stopped: {vae.stop_reason}; parameters of epoch {vae.best_epoch}")
         print(vaelite.ledger(vae, X if X_test is None else X_test))
         vae.save(args.out / "model.npz")
+        for name in PICTURES:  # of an earlier run
+            (args.out / f"{name}.png").unlink(missing_ok=True)
         pictures = draw(vae, *((X, y) if X_test is None else (X_test, y_test)), args)
     except (ValueError, TypeError, OSError, ImportError, vaelite.TrainingError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -135,6 +145,8 @@ def draw(vae, X, y, args):
             drawn["average_reconstructions"] = lambda: plots.average_reconstructions(vae, X, y)
         if vae.latent_dim == 2:
             drawn["latent_grid"] = lambda: plots.latent_grid(vae)
+    if not square:
+        print(f"no pictures of images: {X.shape[1]} numbers an image are no square; see vaelite.plots, image_shape=")
     for name, figure in drawn.items():
         figure().figure.savefig(args.out / f"{name}.png", dpi=120)
     return [f"{name}.png" for name in drawn]

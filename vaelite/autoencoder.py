@@ -1,12 +1,10 @@
 """The autoencoder: the same networks as the VAE's, without noise, prior and KL."""
 
-from dataclasses import fields
-
 import autograd.numpy as np
 
 from . import networks
 from .model import VAE
-from .objectives import NegELBO, Reconstruction
+from .objectives import Reconstruction
 from .ops import ACTIVATIONS
 
 
@@ -30,12 +28,10 @@ class Autoencoder(VAE):
         """The shape of every parameter by name: those of a VAE but for the encoder's logsigma."""
         return {name: shape for name, shape in super().shapes().items() if not name.startswith("encoder.logsigma")}
 
-    def objective(self, *, normalized=True, kl="sample", beta=1.0, importance_samples=1):
-        """Minus ``log p(x|z)`` at the code of x, a function of (params, x, eps); eps is not used."""
+    def _kind_of_objective(self, kl, beta, importance_samples):
         if (kl, beta, importance_samples) != ("sample", 1.0, 1):
             raise ValueError("an autoencoder has no KL part: kl, beta and importance_samples are for vaelite.fit")
-        elbo = super().objective(normalized=normalized)
-        return Reconstruction(**{field.name: getattr(elbo, field.name) for field in fields(NegELBO)})
+        return Reconstruction
 
     def _encode(self, params, x):
         mu = networks.encode_mean(params, x, ACTIVATIONS[self.activation])

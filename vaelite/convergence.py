@@ -49,7 +49,10 @@ class HeldOut:
     def reason(self):
         """Why training has converged, or None if it has not."""
         if self.failures >= self.patience:
-            return f"no improvement of the held-out loss by more than {self.tol:g} nats in {self.patience} epochs"
+            return (
+                f"for {self.patience} epochs the held-out loss has not improved on the best by more than "
+                f"{self.tol:g} nats and two standard errors of the difference"
+            )
         return None
 
 

@@ -87,7 +87,7 @@ def load_mnist(data_home=None, split="train", download=None):
         If a download is needed and the extra ``vaelite[data]`` is not installed.
     """
     _check_split(split)
-    homes = _data_homes() if data_home is None else [Path(data_home)]
+    homes = _data_homes() if data_home is None else [Path(data_home).expanduser()]
     folders = [home / folder for home in homes for folder in MNIST_FOLDERS]
     if not download:
         for folder in folders:
@@ -123,7 +123,8 @@ def load_idx(folder, split="train"):
         If a file is no IDX file, is too short, or the counts of images and labels disagree.
     """
     _check_split(split)
-    folders = [Path(folder), Path(folder) / "raw"]
+    folder = Path(folder).expanduser()
+    folders = [folder, folder / "raw"]
     paths = []
     for kind in (IMAGES, LABELS):
         path = next(filter(None, (_find(place, split, kind) for place in folders)), None)
@@ -154,11 +155,14 @@ def minibatches(X, batch_size, dtype, rng=None, grey_levels=True):
     Yields
     ------
     array, shape (batch, n_features)
+        Read-only.
     """
     order = None if rng is None else rng.permutation(X.shape[0])
     for start in range(0, max(X.shape[0], 1), batch_size):  # no rows give one batch of no rows
         rows = slice(start, min(start + batch_size, X.shape[0]))
-        yield to_float(X[rows if order is None else order[rows]], dtype, grey_levels)
+        batch = to_float(X[rows if order is None else order[rows]], dtype, grey_levels).view()
+        batch.flags.writeable = False  # it may be a part of X itself
+        yield batch
 
 
 def to_float(x, dtype, grey_levels=True):

@@ -13,18 +13,19 @@ One's own takes a small class; what it does not define, `Likelihood` does::
 """
 
 import math
-import warnings
+import numbers
 
 import autograd.numpy as np
-from autograd.extend import defvjp, primitive
+from autograd.extend import defvjp
 from autograd.numpy.numpy_vjps import unbroadcast_f
 from scipy.special import logsumexp
 
 from . import terms
-from .ops import logistic, softplus
-from .validation import check_count
+from .ops import differentiable, logistic, softplus
+from .validation import check_count, warn
 
 QUANTIZATION = -math.log(255 * math.sqrt(12))  # log standard deviation of rounding to 8 bits: -6.78
+LARGE = 30  # values that far from 0 are not standardised
 
 
 class Likelihood:
@@ -74,6 +75,9 @@ class Likelihood:
     def check(self, low, high, whole):
         """Refuse data by each feature's smallest and largest value, and by whether all are whole numbers."""
 
+    def advise(self, low, high):
+        """Warn of data to fit that can be fitted, but hardly well."""
+
 
 class Gaussian(Likelihood):
     """p(x|z) = N(x; mu(z), sigma(z)^2), independent elements given z.
@@ -111,11 +115,13 @@ class Gaussian(Likelihood):
     def __init__(self, mean="logistic", sigma="image", floor=QUANTIZATION):
         if mean not in ("logistic", "identity"):
             raise ValueError(f'mean should be "logistic" (data in [0, 1]) or "identity" (any real data), got {mean!r}')
-        if sigma not in ("image", "shared", "pixel") and not _is_positive(sigma):
+        if sigma not in ("image", "shared", "pixel") and not (_is_finite(sigma) and sigma > 0):
             raise ValueError(f'sigma should be "image", "shared", "pixel" or a number above 0, got {sigma!r}')
-        if floor is not None and not (isinstance(floor, (int, float)) and math.isfinite(floor)):
+        if floor is not None and not _is_finite(floor):
             raise ValueError(f"floor should be a finite number (a log standard deviation) or None, got {floor!r}")
-        self.mean, self.sigma, self.floor = mean, sigma, floor
+        self.mean = mean
+        self.sigma = sigma if isinstance(sigma, str) else float(sigma)  # NumPy's floats would change the dtype
+        self.floor = None if floor is None else float(floor)
 
     def heads(self, n_features):
         """mu, one an element; logsigma, unless sigma is fixed."""
@@ -140,14 +146,21 @@ class Gaussian(Likelihood):
         return mu + np.exp(logsigma) * rng.standard_normal(mu.shape, dtype=mu.dtype)
 
     def check(self, low, high, whole):
-        """Refuse data outside [0, 1] for a mean through a logistic; warn of constant features with a sigma each."""
+        """Refuse data outside [0, 1] for a mean through a logistic."""
         if self.mean == "logistic":
             _check_unit_interval(low, high, "a mean through a logistic lies in (0, 1)", 'Gaussian(mean="identity")')
+
+    def advise(self, low, high):
+        """Warn of constant features with a sigma each, and of values far from 1."""
         if self.sigma == "pixel" and (constant := np.flatnonzero(low == high)).size:
-            warnings.warn(
+            warn(
                 f"{constant.size} of {low.size} features are constant, the first is column {constant[0]}; with a "
-                'sigma for each, theirs will fall to the floor; drop them, or use Gaussian(sigma="image")',
-                stacklevel=3,
+                'sigma for each, theirs will fall to the floor; drop them, or use Gaussian(sigma="image")'
+            )
+        if (largest := max(-low.min(), high.max())) > LARGE:
+            warn(
+                f"X has values up to {largest:g} from 0; networks learn well from values near 1: standardise, "
+                "X = (X - X.mean(axis=0)) / X.std(axis=0), where the features vary"
             )
 
 
@@ -280,7 +293,7 @@ class Categorical(Likelihood):
 LIKELIHOODS = {"gaussian": Gaussian, "bernoulli": Bernoulli, "categorical": Categorical}
 
 
-@primitive
+@differentiable
 def _bernoulli(x, logits):
     return np.sum(softplus(logits) - x * logits, axis=-1)
 
@@ -292,7 +305,7 @@ defvjp(
 )
 
 
-@primitive
+@differentiable
 def _categorical(x, logits):
     chosen = np.take_along_axis(logits, np.asarray(x, dtype=np.intp)[..., None], axis=-1)[..., 0]
     return np.sum(logsumexp(logits, axis=-1) - chosen, axis=-1)
@@ -311,8 +324,8 @@ def _softmax(logits):
     return exp / np.sum(exp, axis=-1, keepdims=True)
 
 
-def _is_positive(number):
-    return isinstance(number, (int, float)) and not isinstance(number, bool) and 0 < number < math.inf
+def _is_finite(number):
+    return isinstance(number, numbers.Real) and not isinstance(number, (bool, np.bool_)) and math.isfinite(number)
 
 
 def _check_unit_interval(low, high, why, alternative):

@@ -10,9 +10,8 @@ from . import networks, storage, terms, trainer, validation
 from .adam import Adam
 from .convergence import stopping_rule
 from .data import hold_out, minibatches
-from .exceptions import NotFittedError
 from .likelihoods import LIKELIHOODS
-from .objectives import TERMS, check_objective
+from .objectives import TERMS, check_objective, in_dtype
 from .ops import ACTIVATIONS
 from .progress import reporters
 from .rehearsal import rehearse
@@ -93,9 +92,9 @@ class VAE:
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in settings)})"
 
     def fit(
-        self, X, X_test=None, *, batch_size=128, learning_rate=1e-3, max_epochs=500, stopping="heldout", tol=None,
-        patience=20, validation_fraction=0.1, kl="sample", beta=1.0, warmup_epochs=0, importance_samples=1,
-        normalized=True, rng=None, progress=True, log_every=100, callbacks=()
+        self, X, X_test=None, *, batch_size=validation.BATCH_SIZE, learning_rate=1e-3, max_epochs=500,
+        stopping="heldout", tol=None, patience=20, validation_fraction=0.1, kl="sample", beta=1.0, warmup_epochs=0,
+        importance_samples=1, normalized=True, rng=None, progress=True, log_every=100, callbacks=()
     ):  # fmt: skip
         """Train on the rows of X, from new random weights.
 
@@ -111,9 +110,9 @@ class VAE:
         max_epochs : int
             Cap on the passes over the data.
         stopping : {"heldout", "lecture", "epochs"}
-            Keep a part of the rows from training and stop when their loss no longer improves
-            (`HeldOut`); the lecture's rule (`Lecture`); or run all epochs, evaluating on the test rows if there
-            are any.
+            Keep a part of the rows from training and stop when their loss no longer improves by more than ``tol``
+            and two standard errors (`HeldOut`); the lecture's rule (`Lecture`); or run all epochs, evaluating on
+            the test rows if there are any.
         tol : float, optional
             Nats an example; 0.1 with "heldout", 1 with "lecture".
         patience : int
@@ -134,12 +133,13 @@ class VAE:
         rng : None, int, SeedSequence or Generator
             The same number gives the same fit, bit for bit, on the same machine.
         progress : {True, False, "lines", "bar"}
-            True prints the lecture's lines, and shows a bar as well where tqdm is installed.
+            True prints the lecture's lines and, in a terminal where tqdm is installed, keeps a bar below them.
         log_every : int
             Iterations from one line to the next.
         callbacks : callable or sequence of callable
             Each is called as ``callback(vae, state)`` after every epoch, with this model at its current
-            parameters and the trainer's `State`; returning True stops.
+            parameters and the trainer's `State`; returning True stops. Methods ``on_iteration`` and ``on_end`` of a
+            callback are called likewise, every ``log_every`` iterations and at the end.
 
         Returns
         -------
@@ -157,10 +157,15 @@ class VAE:
         -----
         ConvergenceWarning
             If ``max_epochs`` ends a "heldout" run that still improves.
+
+        Notes
+        -----
+        Ctrl-C ends training after the first epoch as a stopping rule would, with a warning. A fit that fails leaves
+        the model as it was before.
         """
         X = validation.check_array(X)
         dtype = self.dtype or np.dtype(np.float64 if X.dtype.kind == "f" and X.dtype.itemsize >= 8 else np.float32)
-        self._check_data("X", X, dtype)
+        self._check_data("X", X, dtype, fitting=True)
         if X_test is not None:
             X_test = validation.check_array(X_test, "X_test")
             validation.check_width("X_test", X_test, X.shape[1], type(self).__name__)
@@ -169,42 +174,34 @@ class VAE:
         validation.check_count("max_epochs", max_epochs)
         validation.check_count("log_every", log_every)
         rule = stopping_rule(stopping, tol, patience)
-        listeners = [*reporters(progress), *(partial(callback, self) for callback in _callables(callbacks))]
+        listeners = [*reporters(progress), *(_Bound(callback, self) for callback in _callables(callbacks))]
         seed = seed_sequence(rng)
         X, X_eval = hold_out(X, validation_fraction, generator(seed, SPLIT)) if rule.holds_out else (X, X)
         batch_size = validation.check_batch_size(batch_size, X.shape[0])
         settings = {"normalized": normalized, "kl": kl, "beta": beta, "importance_samples": importance_samples}
 
-        self.n_features = X.shape[1]
-        final = self.objective(**settings)
         warmup = validation.check_count("warmup_epochs", warmup_epochs, minimum=0)
-        self.build(X.shape[1], dtype, seed)
-        noisy = partial(self._noisy_batches, dtype=dtype, samples=importance_samples)
-        x, eps = next(noisy(X, 3, lambda batch: generator(seed, CHECK)))
-        rehearse(final, self.params, x, eps)
+        self._kind_of_objective(kl, beta, importance_samples)
 
-        def objective(epoch):
-            return replace(final, beta=beta * min(1, epoch / warmup)) if warmup else final
-
-        def batches(epoch):
-            return noisy(X, batch_size, partial(generator, seed, NOISE, epoch), generator(seed, SHUFFLE, epoch))
-
-        def evaluation_of(X, stream):
-            def evaluation(params, epoch):
-                rng = generator(seed, stream, epoch if stream == EVALUATE and not rule.holds_out else 0)
-                return trainer.evaluate(final, params, noisy(X, CHUNK_ROWS, lambda batch: rng))
-
-            return evaluation
-
-        evaluations = {"eval": evaluation_of(X_eval, EVALUATE)}
-        if X_test is not None:
-            evaluations = {} if stopping == "epochs" else evaluations
-            evaluations["test"] = evaluation_of(X_test, TEST)
-        solution = trainer.train(
-            objective, self.params, Adam(learning_rate), rule, batches, evaluations,
-            max_epochs=max_epochs, log_every=log_every, callbacks=listeners,
-        )  # fmt: skip
-        vars(self).update(vars(solution), stopping=stopping)
+        before = vars(self).copy()
+        try:
+            self.build(X.shape[1], dtype, seed)
+            self.stopping = stopping
+            run = _Run(self, self.objective(**settings), seed, batch_size, importance_samples, warmup)
+            evaluations = {"eval": run.evaluation(X_eval, EVALUATE, fresh_noise=not rule.holds_out)}
+            if X_test is not None:
+                evaluations = {} if stopping == "epochs" else evaluations
+                evaluations["test"] = run.evaluation(X_test, TEST)
+            run.rehearse(X)
+            solution = trainer.train(
+                run.objective, self.params, Adam(learning_rate), rule, partial(run.batches, X), evaluations,
+                max_epochs=max_epochs, log_every=log_every, callbacks=listeners,
+            )  # fmt: skip
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)  # a fit that fails leaves the model as it was
+            raise
+        vars(self).update(vars(solution))
         return self
 
     def build(self, n_features, dtype=np.float32, rng=None):
@@ -255,12 +252,16 @@ class VAE:
         if not normalized:
             without = {n: t for n, t in ours.items() if n != "negloglikelihood" or likelihood.has_constants}
             ours |= {name: partial(term, normalized=False) for name, term in without.items()}
-        kind = check_objective(kl, beta, importance_samples, self.own_terms)
+        own = {name: in_dtype(term) for name, term in self.own_terms.items()}
+        kind = self._kind_of_objective(kl, beta, importance_samples)
         return kind(
             encode=lambda params, x: self._encode(params, likelihood.encoder_input(x)),
             decode=lambda params, z: likelihood.parameters(*networks.decode(params, z, activation, heads)),
-            **(ours | self.own_terms), beta=float(beta), analytic_kl=kl == "analytic",
+            **(ours | own), beta=float(beta), analytic_kl=kl == "analytic",
         )  # fmt: skip
+
+    def _kind_of_objective(self, kl, beta, importance_samples):
+        return check_objective(kl, beta, importance_samples, self.own_terms)
 
     def _encode(self, params, x):
         return networks.encode(params, x, ACTIVATIONS[self.activation])
@@ -283,8 +284,8 @@ class VAE:
         ValueError
             For another number of features than the model was fitted on.
         """
-        objective = self._fitted_objective()
-        return self._by_chunks(objective.encode, self._check_input("X", X, self.n_features))
+        X = self._check_images(X)
+        return self._by_chunks(self.objective().encode, X, self.likelihood.grey_levels)
 
     def decode(self, z):
         """The parameters of p(x|z).
@@ -298,8 +299,11 @@ class VAE:
         tuple of arrays
             With the Gaussian likelihood mu, (n, n_features), and logsigma, (n, 1) or (n, n_features).
         """
-        objective = self._fitted_objective()
-        return self._by_chunks(objective.decode, self._check_input("z", z, self.latent_dim))
+        validation.check_fitted(self)
+        z = validation.check_array(z, "z")
+        validation.check_width("z", z, self.latent_dim, type(self).__name__)
+        validation.check_values(z, self._dtype(), "z", grey_levels=False)
+        return self._by_chunks(self.objective().decode, z)
 
     def reconstruct(self, X, rng=None):
         """Encode and decode: E[x|z] at the mean code, or at a code drawn from q(z|x).
@@ -318,7 +322,7 @@ class VAE:
         if rng is None:
             return self.likelihood.expectation(*self.decode(mu))
         eps = sampling_generator(rng).standard_normal(mu.shape, dtype=mu.dtype)
-        return self.likelihood.expectation(*self.decode(terms.reparameterize(mu, logsigma, eps)))
+        return self.likelihood.expectation(*self.decode(self.objective().reparameterize(mu, logsigma, eps)))
 
     def sample(self, n, rng=None, *, mean=False):
         """Generate data: z ~ N(0, I), then x ~ p(x|z).
@@ -335,7 +339,7 @@ class VAE:
         -------
         array, shape (n, n_features)
         """
-        self._fitted_objective()
+        validation.check_fitted(self)
         rng, dtype = sampling_generator(rng), self._dtype()
         z = rng.standard_normal((validation.check_count("n", n, minimum=0), self.latent_dim), dtype=dtype)
         outputs = self._by_chunks(self.objective().decode, z)
@@ -355,8 +359,8 @@ class VAE:
         array, shape (n,)
             In nats, with all constants.
         """
-        objective = self._fitted_objective()
-        return -trainer.evaluate(objective, self.params, self.noisy_batches(X, sampling_generator(rng)))[0]
+        batches = self.noisy_batches(X, sampling_generator(rng))
+        return -trainer.evaluate(self.objective(), self.params, batches)[0]
 
     def score(self, X, rng=0):
         """The mean of `score_samples`, a float, in nats an example."""
@@ -383,7 +387,7 @@ class VAE:
         OSError
             If the file cannot be written.
         """
-        self._fitted_objective()
+        validation.check_fitted(self)
         ours = type(self.likelihood) in LIKELIHOODS.values()
         manifest = {
             "model": {key: getattr(self, key) for key in ("latent_dim", "hidden_dim", "activation", "init")},
@@ -408,27 +412,28 @@ class VAE:
         iterator of (x, eps)
             Floats of shapes (batch, n_features) and (batch, latent_dim).
         """
-        self._fitted_objective()
-        X = self._check_input("X", X, self.n_features)
+        X = self._check_images(X)
         return self._noisy_batches(X, CHUNK_ROWS, lambda batch: rng, dtype=self._dtype())
-
-    def _fitted_objective(self):
-        if self.params is None:
-            raise NotFittedError("this VAE is not fitted yet; call fit(X) first, or vaelite.fit(X)")
-        return self.objective()
 
     def _dtype(self):
         return next(iter(self.params.values())).dtype
 
-    def _check_data(self, name, X, dtype):
-        """Data to fit, or to compare with a fit: finite, and what the likelihood takes."""
-        self.likelihood.check(*validation.check_values(X, dtype, name, self.likelihood.grey_levels))
+    def _check_data(self, name, X, dtype, fitting=False):
+        """Images: finite, and what the likelihood takes; those to fit should also make sense."""
+        low, high, whole = validation.check_values(X, dtype, name, self.likelihood.grey_levels)
+        self.likelihood.check(low, high, whole)
+        if fitting and self.likelihood.grey_levels:
+            validation.check_grey_levels(X, name)
+        if fitting:
+            self.likelihood.advise(low, high)
 
-    def _check_input(self, name, array, width):
-        array = validation.check_array(array, name)
-        validation.check_width(name, array, width, type(self).__name__)
-        validation.check_values(array, self._dtype(), name, self.likelihood.grey_levels)
-        return array
+    def _check_images(self, X):
+        """Images to encode or to score, as an array."""
+        validation.check_fitted(self)
+        X = validation.check_array(X)
+        validation.check_width("X", X, self.n_features, type(self).__name__)
+        self._check_data("X", X, self._dtype())
+        return X
 
     def _noisy_batches(self, X, batch_size, noise, shuffle=None, *, dtype, samples=1):
         """Batches of X and their noise, pairs (x, eps); ``noise(batch)`` is the Generator of a batch's noise."""
@@ -436,11 +441,73 @@ class VAE:
         for batch, x in enumerate(minibatches(X, batch_size, dtype, shuffle, self.likelihood.grey_levels)):
             yield x, noise(batch).standard_normal((*lead, len(x), self.latent_dim), dtype=dtype)
 
-    def _by_chunks(self, function, array):
+    def _by_chunks(self, function, array, grey_levels=False):
         """``function(params, rows)``, a tuple of arrays, for all rows of an array, a bounded number at a time."""
-        batches = minibatches(array, CHUNK_ROWS, self._dtype(), grey_levels=self.likelihood.grey_levels)
+        batches = minibatches(array, CHUNK_ROWS, self._dtype(), grey_levels=grey_levels)
         chunks = [function(self.params, rows) for rows in batches]
         return tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
+
+
+class _Run:
+    """What a fit takes from its seed: the objective, batches and evaluations of every epoch."""
+
+    def __init__(self, model, objective, seed, batch_size, samples, warmup):
+        self.model, self.final, self.seed = model, objective, seed
+        self.batch_size, self.samples, self.warmup = batch_size, samples, warmup
+
+    def objective(self, epoch):
+        """The epoch's objective: with warm-up its KL weight is still on its way."""
+        share = min(1, epoch / self.warmup) if self.warmup else 1
+        return replace(self.final, beta=self.final.beta * share)
+
+    def batches(self, X, epoch):
+        """The epoch's shuffled batches and their noise."""
+        noise = partial(generator, self.seed, NOISE, epoch)
+        return self._noisy(X, self.batch_size, noise, generator(self.seed, SHUFFLE, epoch))
+
+    def evaluation(self, X, stream, fresh_noise=False):
+        """A function of (params, epoch) that evaluates the rows of X, with the same noise in every epoch or not."""
+        rows = max(1, CHUNK_ROWS // self.samples)
+
+        def evaluate(params, epoch):
+            rng = generator(self.seed, stream, epoch if fresh_noise else 0)
+            return trainer.evaluate(self.final, params, self._noisy(X, rows, lambda batch: rng))
+
+        return evaluate
+
+    def rehearse(self, X):
+        """Try the terms on a few rows, as many as no other axis is long."""
+        rows = next(n for n in (3, 4, 5) if n not in (X.shape[1], self.model.latent_dim))
+        x, eps = next(self._noisy(X, rows, lambda batch: generator(self.seed, CHECK)))
+        rehearse(self.final, self.model.params, x, eps)
+
+    def _noisy(self, X, rows, noise, shuffle=None):
+        return self.model._noisy_batches(X, rows, noise, shuffle, dtype=self.model._dtype(), samples=self.samples)
+
+
+class _Bound:
+    """A user's callback, called with the model as it stands in the midst of training."""
+
+    def __init__(self, callback, model):
+        self.callback, self.model = callback, model
+
+    def __call__(self, state):
+        return self._tell(self.callback, state)
+
+    def on_iteration(self, state):
+        self._tell(getattr(self.callback, "on_iteration", None), state)
+
+    def on_end(self, state):
+        self._tell(getattr(self.callback, "on_end", None), state)
+
+    def _tell(self, listener, state):
+        if listener is not None:
+            vars(self.model).update(
+                params=state.params, history=state.history, log=state.log, n_epochs=state.epoch,
+                best_epoch=state.best_epoch, converged=False, stop_reason="still training",
+            )  # fmt: skip
+            return listener(self.model, state)
+        return None
 
 
 def _callables(callbacks):

@@ -6,13 +6,15 @@ the same number for each example, with the reconstruction and the KL that it is 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 
 import autograd.numpy as np
 
 from . import terms
-from .ops import logmeanexp, mean
+from .ops import cast, logmeanexp, mean
 from .validation import check_choice, check_count, check_number
 
+FLOATS = np.float32, np.float64
 TERMS = "negloglikelihood", "neglogprior", "neglogposterior"
 
 
@@ -138,6 +140,17 @@ class Reconstruction(NegELBO):
         """As `NegELBO.parts`, with a KL part of 0."""
         nll, nothing, _ = self.terms(params, x, eps)
         return nll, nll, nothing
+
+
+def in_dtype(term):
+    """A term of the caller's own, between casts: what it computes in float64 by itself does not spread."""
+
+    @wraps(term)
+    def between_casts(*args):
+        answer = term(*(cast(array, array.dtype) for array in args))
+        return cast(answer, args[0].dtype) if getattr(answer, "dtype", None) in FLOATS else answer
+
+    return between_casts
 
 
 def check_objective(kl, beta, importance_samples, own_terms):

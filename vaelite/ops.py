@@ -6,6 +6,7 @@ costs one entry on its tape, and its derivative (the vector-Jacobian product: wh
 derivatives are themselves made of differentiable pieces, so gradients of gradients work.
 """
 
+import inspect
 import math
 
 import autograd.numpy as np
@@ -13,12 +14,19 @@ from autograd.extend import defvjp, primitive
 from scipy.special import logsumexp
 
 
+def differentiable(function):
+    """autograd's ``primitive``, for use as a decorator; help() and doctest still see the function's own signature."""
+    traced = primitive(function)
+    traced.__module__, traced.__signature__ = function.__module__, inspect.signature(function)
+    return traced
+
+
 def _rows(array):
     """Flatten all leading axes: ``(..., d)`` to ``(n, d)``."""
     return array if array.ndim == 2 else np.reshape(array, (-1, array.shape[-1]))
 
 
-@primitive
+@differentiable
 def affine(h, W, b):
     """``h @ W + b`` for ``h`` of shape (..., d), ``W`` (d, k) and ``b`` (k,); the answer is (..., k)."""
     out = np.matmul(h, W)
@@ -34,7 +42,7 @@ defvjp(
 )
 
 
-@primitive
+@differentiable
 def relu(x):
     """``max(x, 0)``, element by element."""
     return np.maximum(x, 0)
@@ -43,7 +51,7 @@ def relu(x):
 defvjp(relu, lambda ans, x: lambda g: g * (ans > 0))
 
 
-@primitive
+@differentiable
 def tanh(x):
     """The hyperbolic tangent, element by element."""
     return np.tanh(x)
@@ -52,7 +60,7 @@ def tanh(x):
 defvjp(tanh, lambda ans, x: lambda g: g * (1 - ans * ans))
 
 
-@primitive
+@differentiable
 def softplus(x):
     """``log(1 + exp(x))``, element by element, without overflow for any ``x``."""
     return np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0)
@@ -61,7 +69,7 @@ def softplus(x):
 defvjp(softplus, lambda ans, x: lambda g: g * logistic(x))
 
 
-@primitive
+@differentiable
 def logistic(x):
     """``1 / (1 + exp(-x))``, element by element, in the form that overflows nowhere."""
     return (np.tanh(x / 2) + 1) / 2
@@ -70,7 +78,7 @@ def logistic(x):
 defvjp(logistic, lambda ans, x: lambda g: g * (ans * (1 - ans)))
 
 
-@primitive
+@differentiable
 def mean(x):
     """The mean of all elements, a scalar in the dtype of ``x``."""
     return np.mean(x)
@@ -79,12 +87,21 @@ def mean(x):
 defvjp(mean, lambda ans, x: lambda g: np.broadcast_to(g / x.size, x.shape))
 
 
-@primitive
+@differentiable
 def logmeanexp(x):
     """``log(mean(exp(x)))`` over the first axis, without overflow: (samples, batch) to (batch,)."""
     return logsumexp(x, axis=0) - math.log(len(x))
 
 
 defvjp(logmeanexp, lambda ans, x: lambda g: g * np.exp(x - ans) / len(x))
+
+
+@differentiable
+def cast(x, dtype):
+    """x in another dtype; its gradient comes back in the dtype of x."""
+    return x.astype(dtype, copy=False)
+
+
+defvjp(cast, lambda ans, x, dtype: lambda g: cast(g, x.dtype))
 
 ACTIVATIONS = {"relu": relu, "tanh": tanh, "softplus": softplus}

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from .data import to_float
-from .validation import check_choice, check_count
+from .validation import check_choice, check_count, check_fitted
 
 try:
     import matplotlib.pyplot as plt
@@ -21,33 +21,39 @@ except ImportError as error:
 GAP = 1  # pixels between the images of a grid
 
 
-def learning_curve(vae, ax=None):
-    """The losses of training and evaluation by epoch.
+def learning_curve(vae, elbo=False, ax=None):
+    """The losses of training and evaluation by epoch, or minus them: the ELBO.
 
     Parameters
     ----------
     vae : VAE
         Fitted.
+    elbo : bool
+        Draw minus the losses.
     ax : matplotlib.axes.Axes, optional
 
     Returns
     -------
     matplotlib.axes.Axes
     """
+    check_fitted(vae)
     ax = ax or _new_axes()
-    epochs, held_out = vae.history["epoch"], vae.stopping == "heldout"
-    rows = {"eval_loss": "held-out rows" if held_out else "training rows", "test_loss": "test rows"}
-    evaluated = {name: label for name, label in rows.items() if name in vae.history}
-    ax.plot(epochs, vae.history["train_loss"], color="0.6", linewidth=3, label="training rows, during the epoch")
-    for name, label in evaluated.items():
-        style = {"color": "C0"} if name == "eval_loss" else {"color": "C1", "linestyle": "--"}
-        ax.plot(epochs, vae.history[name], **style, label=f"{label}, after it")
+    sign, held_out = -1 if elbo else 1, vae.stopping == "heldout"
+    names = {
+        "train_loss": ("training rows, during the epoch", {"color": "0.6", "linewidth": 3}),
+        "eval_loss": (f"{'held-out' if held_out else 'training'} rows, after it", {"color": "C0"}),
+        "test_loss": ("test rows, after it", {"color": "C1", "linestyle": "--"}),
+    }
+    curves = {name: sign * np.array(vae.history[name]) for name in names if name in vae.history}
+    for name, curve in curves.items():
+        label, style = names[name]
+        ax.plot(vae.history["epoch"], curve, label=label, **style)
     if held_out:
-        best = vae.history["eval_loss"][vae.best_epoch - 1]
-        ax.plot(vae.best_epoch, best, "o", color="C0", label=f"best: {best:.2f} in epoch {vae.best_epoch}")
-    _zoom_in(ax, *(vae.history[name] for name in ("train_loss", *evaluated)))
+        best = curves["eval_loss"][vae.best_epoch - 1]
+        ax.plot(vae.best_epoch, best, "o", color="C0", label=f"kept: {best:.2f}, epoch {vae.best_epoch}")
+    ax.set_ylim(*sorted(sign * np.array(_steep_part_left_out(*(sign * curve for curve in curves.values())))))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set(xlabel="epoch", ylabel="loss, nats an example", title="Learning curve")
+    ax.set(xlabel="epoch", ylabel=f"{'ELBO' if elbo else 'loss'}, nats an example", title="Learning curve")
     ax.legend(frameon=False)
     return ax
 
@@ -185,8 +191,7 @@ def samples(vae, n=64, rng=None, image_shape=None, ax=None):
     -------
     matplotlib.axes.Axes
     """
-    images = vae.sample(check_count("n", n), rng, mean=True)
-    ax = _draw_grid(images, math.ceil(math.sqrt(n)), image_shape, ax)
+    ax = draw_images(vae.sample(check_count("n", n), rng, mean=True), image_shape, ax)
     ax.set_title("Samples: E[x|z] for z from the prior")
     return ax
 
@@ -222,6 +227,24 @@ def latent_grid(vae, n=15, image_shape=None, ax=None):
     ax.set_yticks(GAP + (n - 1 - ticks) * (height + GAP) + (height - 1) / 2, labels)
     ax.set(xlabel="z1", ylabel="z2", title="Decoded grid of codes")
     return ax
+
+
+def draw_images(images, image_shape=None, ax=None):
+    """Images as rows, drawn in a grid; 0 is paper, 1 is ink.
+
+    Parameters
+    ----------
+    images : array, shape (n, n_features)
+    image_shape : (rows, columns), optional
+        Of an image; square by default.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    images = np.asarray(images)
+    return _draw_grid(images, math.ceil(math.sqrt(len(images))), image_shape, ax)
 
 
 def graphical_model(kind="model", ax=None):
@@ -293,8 +316,8 @@ def _draw_classes(points, y, ax):
 
 def _check_labels(X, y):
     y = np.asarray(y)
-    if y.shape != (X.shape[0],):
-        raise ValueError(f"y should have one label a row, shape ({X.shape[0]},), got {y.shape}")
+    if y.shape != (len(X),):
+        raise ValueError(f"y should have one label a row, shape ({len(X)},), got {y.shape}")
     return y
 
 
@@ -302,7 +325,10 @@ def _image_shape(images, image_shape):
     D = images.shape[1]
     if image_shape is None:
         image_shape = (math.isqrt(D), math.isqrt(D))
-    if len(image_shape) != 2 or math.prod(image_shape) != D:
+    if np.shape(image_shape) != (2,):
+        raise ValueError(f"image_shape should be (rows, columns), got {image_shape!r}")
+    image_shape = tuple(check_count("image_shape", size) for size in image_shape)
+    if math.prod(image_shape) != D:
         raise ValueError(
             f"images of {D} numbers are not {image_shape[0]}x{image_shape[1]}; pass image_shape=(rows, columns)"
         )
@@ -328,9 +354,9 @@ def _ink():
     return plt.get_cmap("gray_r").with_extremes(bad="#c8d4e8")  # gaps have another colour than paper and ink
 
 
-def _zoom_in(ax, *curves):
-    """Leave the first, steep part of the curves out of sight where it would flatten all the rest."""
-    low = min(map(min, curves))
-    high = max(np.quantile(curve, 0.95) if len(curve) > 5 else max(curve) for curve in curves)
-    if high > low:
-        ax.set_ylim(low - 0.1 * (high - low), high + 0.3 * (high - low))
+def _steep_part_left_out(*losses):
+    """Limits for falling curves that leave out their first part where it would flatten all the rest."""
+    low = min(map(min, losses))
+    high = max(np.quantile(curve, 0.95) if len(curve) > 5 else max(curve) for curve in losses)
+    margin = (high - low) or 1.0
+    return low - 0.1 * margin, high + 0.3 * margin

@@ -8,7 +8,7 @@ has ``on_end`` once when training ends, however it ends.
 import importlib.util
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isnan, nan
 
 PARTS = "loss", "nll", "kl"  # of an evaluation
@@ -37,6 +37,10 @@ class State:
         The same of the test data, where there are any.
     elapsed : float
         Seconds since the start.
+    best_epoch : int
+        The epoch whose parameters would be kept if training ended now.
+    history, log : dict of lists
+        What has been recorded so far, as in `Solution`.
     """
 
     params: Mapping
@@ -52,6 +56,9 @@ class State:
     test_nll: float = nan
     test_kl: float = nan
     elapsed: float = 0.0
+    best_epoch: int = 0
+    history: dict = field(default_factory=dict)
+    log: dict = field(default_factory=dict)
 
     def evaluated(self):
         """The latest evaluated losses as text: of the evaluation rows, of the test rows, or of both."""

@@ -1,11 +1,14 @@
 """Try the terms before training, so that a slip in one is named and explained."""
 
-import warnings
-
 import numpy as np
 
 from .gradient import dependencies
-from .objectives import TERMS
+from .validation import warn
+
+ADVICE = (
+    "in a term of your own use autograd's NumPy (import autograd.numpy as np) and no float(), .item(), assignment into "
+    "arrays, or random numbers whose mean is a parameter"
+)
 
 
 def rehearse(objective, params, x, eps):
@@ -16,37 +19,56 @@ def rehearse(objective, params, x, eps):
     objective : NegELBO
     params : dict of arrays
     x : array, shape (batch, n_features)
-    eps : array, shape (batch, latent_dim)
+    eps : array, shape (batch, latent_dim) or (samples, batch, latent_dim)
 
     Raises
     ------
     ValueError
-        If a term does not give one number an example.
+        If a term does not give one number an example, or `reparameterize` no code an example.
     TypeError
-        If a term cannot be differentiated by autograd.
+        If a term cannot be called as it should be, or not be differentiated by autograd.
 
     Warns
     -----
     UserWarning
         If the loss does not depend on some parameters, which would never be trained.
     """
-    for name, answer in zip(TERMS, objective.terms(params, x, eps), strict=True):
-        if np.shape(answer) != eps.shape[:-1]:
-            raise ValueError(
-                f"{name} should return one number an example, shape ({len(x)},) for a batch of {len(x)}, got shape "
-                f"{np.shape(answer)}; sum over the last axis only: np.sum(..., axis=-1)"
-            )
+    mu, logsigma = objective.encode(params, x)
+    noise = eps.reshape(-1, *eps.shape[-2:])[0]
+    if np.isfinite(logsigma).all():  # an autoencoder's code has no noise, and its loss no prior and posterior
+        z = _call("reparameterize", objective.reparameterize, "mu, logsigma, eps", noise.shape, mu, logsigma, noise)
+        _call("neglogprior", objective.neglogprior, "z", (len(x),), z)
+        _call("neglogposterior", objective.neglogposterior, "z, mu, logsigma", (len(x),), z, mu, logsigma)
+    else:
+        z = mu
+    _call("negloglikelihood", objective.negloglikelihood, "x, *outputs", (len(x),), x, *objective.decode(params, z))
     try:
         used = dependencies(objective, params, x, eps)
     except Exception as error:
         raise TypeError(
-            f"the terms work on arrays, but not inside autograd ({type(error).__name__}: {error}). In a term of your "
-            "own use autograd's NumPy (import autograd.numpy as np) and no float(), .item(), assignment into "
-            "arrays, or random numbers whose mean is a parameter"
+            f"the terms work on arrays, but not inside autograd ({type(error).__name__}: {error}); {ADVICE}"
         ) from error
     if unused := [name for name in params if name not in used]:
-        warnings.warn(
+        warn(
             f"the loss does not depend on {', '.join(unused)}: they will never be trained. Does every term use all "
-            "its arguments, and is everything computed with autograd.numpy?",
-            stacklevel=4,
+            "its arguments, and is everything computed with autograd.numpy?"
         )
+
+
+def _call(name, term, arguments, shape, *values):
+    """A term's answer, if it can be called as it should be and has the right shape."""
+    try:
+        answer = term(*values)
+    except TypeError as error:
+        shapes = ", ".join(str(np.shape(value)) for value in values)
+        raise TypeError(f"{name}({arguments}) failed on arrays of shapes {shapes}: {error}") from error
+    if answer is None:
+        raise ValueError(f"{name} returned None; does it end in a return?")
+    if np.shape(answer) != shape or np.iscomplexobj(answer):
+        kind = "one code an example" if len(shape) == 2 else "one number an example"
+        advice = "" if len(shape) == 2 else "; sum over the last axis only: np.sum(..., axis=-1)"
+        what = "complex numbers" if np.iscomplexobj(answer) else f"shape {np.shape(answer)}"
+        raise ValueError(
+            f"{name} should return {kind}, shape {shape} for a batch of {len(values[0])}, got {what}{advice}"
+        )
+    return answer

@@ -32,7 +32,9 @@ def save(path, manifest, arrays):
     OSError
         If the file cannot be written.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to save {path.name} in")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; pass the name of a file in it")
     specs = {name: [array.dtype.str, array.shape] for name, array in arrays.items()}
@@ -73,7 +75,7 @@ def load(path):
     ModelFileError
         If it is no such file, is damaged, or is of a newer format.
     """
-    with open(path, "rb") as file:
+    with open(Path(path).expanduser(), "rb") as file:
         try:
             return _read(file)
         except ModelFileError as error:

@@ -7,7 +7,7 @@ can therefore never change training, and any batch of any epoch can be drawn aga
 
 import numpy as np
 
-INIT, SPLIT, SHUFFLE, NOISE, EVALUATE, CHECK, TEST = range(7)
+INIT, SPLIT, SHUFFLE, NOISE, EVALUATE, CHECK, TEST, SAMPLE = range(8)
 
 
 def seed_sequence(rng=None):
@@ -41,4 +41,4 @@ def generator(seed, *address):
 
 def sampling_generator(rng=None):
     """A Generator to draw samples from: the caller's own, or a new one for any other ``rng``."""
-    return rng if isinstance(rng, np.random.Generator) else generator(seed_sequence(rng))
+    return rng if isinstance(rng, np.random.Generator) else generator(seed_sequence(rng), SAMPLE)

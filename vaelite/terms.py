@@ -15,13 +15,15 @@ The lecture writes the same terms without their ``log(2 pi)`` constants: ``norma
 import math
 
 import autograd.numpy as np
-from autograd.extend import defvjp, primitive
+from autograd.extend import defvjp
 from autograd.numpy.numpy_vjps import unbroadcast_f
+
+from .ops import differentiable
 
 HALF_LOG_2PI = math.log(2 * math.pi) / 2  # a Python float: a NumPy scalar would turn float32 into float64
 
 
-@primitive
+@differentiable
 def reparameterize(mu, logsigma, eps):
     """A sample of N(mu, sigma^2) as a differentiable function of its parameters: ``mu + sigma * eps``.
 
@@ -57,7 +59,7 @@ defvjp(
 )
 
 
-@primitive
+@differentiable
 def negloglikelihood(x, mu, logsigma, *, normalized=True):
     """``-log p(x|z)``: minus the log density of x under the decoder's N(mu, sigma^2).
 
@@ -97,7 +99,7 @@ def negloglikelihood(x, mu, logsigma, *, normalized=True):
     return np.sum(u * u, axis=-1) / 2 + _sum(logsigma, u) + normalized * u.shape[-1] * HALF_LOG_2PI
 
 
-@primitive
+@differentiable
 def neglogposterior(z, mu, logsigma, *, normalized=True):
     """``-log q(z|x)``: minus the log density of z under the encoder's N(mu, sigma^2).
 
@@ -169,7 +171,7 @@ defvjp(negloglikelihood, _d_x, _d_mu, _d_logsigma)
 defvjp(neglogposterior, _d_x, _d_mu, _d_logsigma)
 
 
-@primitive
+@differentiable
 def neglogprior(z, *, normalized=True):
     """``-log p(z)``: minus the log density of z under the standard normal prior.
 
@@ -201,7 +203,7 @@ def neglogprior(z, *, normalized=True):
 defvjp(neglogprior, lambda ans, z, **_: lambda g: g[..., None] * z)
 
 
-@primitive
+@differentiable
 def kl_divergence(mu, logsigma):
     """KL(q(z|x), p(z)) in closed form: the mean of ``neglogprior - neglogposterior`` over all noise.
 

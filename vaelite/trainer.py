@@ -1,8 +1,8 @@
 """Training: one step, one epoch, and the loop until converged. Each is usable by itself."""
 
 import time
-import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from .exceptions import ConvergenceWarning, TrainingError
 from .gradient import value_and_grad
 from .objectives import TERMS
 from .progress import PARTS, Recorder, State
+from .validation import warn
 
 
 @dataclass
@@ -67,7 +68,10 @@ def step(objective, params, adam, x, eps):
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what they lead to is caught below
         loss, grads = value_and_grad(objective)(params, x, eps)
     if not all(map(_all_finite, (loss, *grads.values()))):
-        raise TrainingError(f"{_first_not_finite(objective, params, grads, x, eps)} is not finite")
+        raise TrainingError(
+            f"{_first_not_finite(objective, params, grads, x, eps)} is not finite; a smaller learning_rate or "
+            "standardised data may help, and terms of your own should not overflow"
+        )
     adam.update(params, grads)
     return float(loss)
 
@@ -162,8 +166,9 @@ def train(objective, params, adam, rule, batches, evaluations, *, max_epochs, lo
     keep_freed_memory()
     start, recorder = time.perf_counter(), Recorder(evaluations)
     callbacks = [recorder, *callbacks]
-    state = State({name: _read_only(array) for name, array in params.items()}, max_epochs)
-    best, best_epoch = params, 0
+    read_only = MappingProxyType({name: _read_only(array) for name, array in params.items()})
+    state = State(read_only, max_epochs, history=recorder.history, log=recorder.log)
+    best, reason = params, None
 
     def after_step(loss):
         state.iteration += 1
@@ -172,37 +177,48 @@ def train(objective, params, adam, rule, batches, evaluations, *, max_epochs, lo
             _tell(callbacks, "on_iteration", state)
 
     try:
-        for state.epoch in range(1, max_epochs + 1):
-            try:
-                state.train_loss = epoch(objective(state.epoch), params, adam, batches(state.epoch), after_step)
-                losses, *_ = [_evaluate(state, name, evaluation) for name, evaluation in evaluations.items()]
-            except TrainingError as error:
-                raise TrainingError(f"training stopped in epoch {state.epoch}, {error}") from None
+        while state.epoch < max_epochs and reason is None:
+            state.epoch += 1
+            losses = _train_epoch(state, objective, params, adam, batches, evaluations, after_step)
             state.elapsed = time.perf_counter() - start
             if rule.improved(losses):
-                best_epoch = state.epoch
+                state.best_epoch = state.epoch
                 best = {name: array.copy() for name, array in params.items()} if rule.holds_out else params
-            asked_to_stop = [callback(state) is True for callback in callbacks]
-            reason = rule.reason() or ("a callback returned True" if any(asked_to_stop) else None)
-            if reason:
-                break
-        else:
-            reason = f"max_epochs: ran all {max_epochs}"
-            if rule.holds_out:
-                warnings.warn(
-                    f"not converged after max_epochs={max_epochs} (patience was not used up); raise max_epochs, or "
-                    'pass stopping="epochs" if this number of epochs is what you want',
-                    ConvergenceWarning,
-                    stacklevel=3,
-                )
+            asked_to_stop = [callback(replace(state)) for callback in callbacks]
+            stop = any(isinstance(answer, (bool, np.bool_)) and answer for answer in asked_to_stop)
+            reason = rule.reason() or ("a callback returned True" if stop else None)
+    except KeyboardInterrupt:
+        if not recorder.history["epoch"]:
+            raise
+        reason = "interrupted from the keyboard"
+        warn(f"training was interrupted in epoch {state.epoch}; the model is that of epoch {state.best_epoch} or later")
     finally:
         _tell(callbacks, "on_end", state)
-    return Solution(best, reason, rule.reason() is not None, state.epoch, best_epoch, recorder.history, recorder.log)
+    if reason is None and rule.holds_out:
+        warn(
+            f"not converged after max_epochs={max_epochs} (patience was not used up); raise max_epochs, or "
+            'pass stopping="epochs" if this number of epochs is what you want',
+            ConvergenceWarning,
+        )
+    reason, converged = reason or f"max_epochs: ran all {max_epochs}", rule.reason() is not None
+    n_epochs = len(recorder.history["epoch"])
+    return Solution(best, reason, converged, n_epochs, state.best_epoch, recorder.history, recorder.log)
+
+
+def _train_epoch(state, objective, params, adam, batches, evaluations, after_step):
+    """Train for an epoch and evaluate; the first evaluation's losses, those that the stopping rule looks at."""
+    try:
+        state.train_loss = epoch(objective(state.epoch), params, adam, batches(state.epoch), after_step)
+        losses, *_ = [_evaluate(state, name, evaluation) for name, evaluation in evaluations.items()]
+    except TrainingError as error:
+        raise TrainingError(f"training stopped in epoch {state.epoch}, {error}") from None
+    return losses
 
 
 def _evaluate(state, name, evaluation):
     """Evaluate, note the means in the state, and return the loss of every row."""
-    parts = evaluation(state.params, state.epoch)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        parts = evaluation(state.params, state.epoch)
     if not _all_finite(parts[0]):
         raise TrainingError(f"evaluation: the {name} loss is not finite")
     for part, values in zip(PARTS, parts, strict=True):
@@ -213,14 +229,16 @@ def _evaluate(state, name, evaluation):
 def _first_not_finite(objective, params, grads, x, eps):
     """The name of the first array, in the order of the computation, that holds a NaN or an infinity."""
     with np.errstate(all="ignore"):
+        encoded = dict(zip(("mu of q(z|x)", "logsigma of q(z|x)"), objective.encode(params, x), strict=True))
         answers = dict(zip(TERMS, objective.terms(params, x, eps), strict=True))
-    suspects = {"the batch x": x, **params, **answers, **{f"the gradient of {name}": g for name, g in grads.items()}}
+    gradients = {f"the gradient of {name}": g for name, g in grads.items()}
+    suspects = {"the batch x": x, **params, **encoded, **answers, **gradients}
     return next((name for name, array in suspects.items() if not _all_finite(array)), "the loss")
 
 
 def _tell(callbacks, event, state):
     for callback in callbacks:
-        getattr(callback, event, lambda state: None)(state)
+        getattr(callback, event, lambda state: None)(replace(state))
 
 
 def _all_finite(array):

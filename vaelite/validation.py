@@ -3,11 +3,31 @@
 import difflib
 import math
 import numbers
+import os
+import sys
 import warnings
 
 import numpy as np
 
+from .exceptions import NotFittedError
+
+PACKAGE = os.path.dirname(__file__)
+BATCH_SIZE = 128  # by default
 CHUNK_BYTES = 2**24  # of data looked at together
+
+
+def warn(message, category=UserWarning):
+    """Warn, naming the line outside vaelite that led here."""
+    level, frame = 1, sys._getframe(0)
+    while frame.f_back is not None and os.path.dirname(frame.f_code.co_filename) == PACKAGE:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+def check_fitted(model):
+    """Raise NotFittedError for a model without parameters."""
+    if model.params is None:
+        raise NotFittedError(f"this {type(model).__name__} is not fitted yet; call fit(X) first, or vaelite.fit(X)")
 
 
 def check_count(name, value, minimum=1):
@@ -48,6 +68,8 @@ def check_callable(name, value):
 
 def check_likelihood(value):
     """An object with the methods of a likelihood."""
+    if isinstance(value, type):
+        raise TypeError(f"likelihood should be an object, got the class {value.__name__}; pass {value.__name__}()")
     methods = ("heads", "parameters", "negloglikelihood", "expectation", "sample", "check")
     if missing := [name for name in methods if not callable(getattr(value, name, None))]:
         raise TypeError(
@@ -130,9 +152,9 @@ def _check_shape(shape, name):
 
 
 def check_batch_size(batch_size, rows):
-    """A batch size of at most the number of rows, with a warning where it has to be made smaller."""
-    if check_count("batch_size", batch_size) > rows:
-        warnings.warn(f"batch_size={batch_size} is above the {rows} rows to train on; using {rows}", stacklevel=3)
+    """A batch size of at most the number of rows, with a warning where one other than the default is too large."""
+    if check_count("batch_size", batch_size) > rows and batch_size != BATCH_SIZE:
+        warn(f"batch_size={batch_size} is above the {rows} rows to train on; using {rows}")
     return min(batch_size, rows)
 
 
@@ -145,7 +167,7 @@ def check_width(name, X, expected, owner):
 def check_values(X, dtype, name="X", grey_levels=True):
     """Look at all values, in chunks: they should be finite in ``dtype``.
 
-    uint8 that are grey levels are read as numbers in [0, 1], and need no look but at the first chunk.
+    uint8 that are grey levels are read as numbers in [0, 1], and need no look.
 
     Returns
     -------
@@ -154,13 +176,11 @@ def check_values(X, dtype, name="X", grey_levels=True):
     whole : bool
         Whether all are whole numbers.
     """
-    rows = max(1, CHUNK_BYTES // (X.shape[1] * X.dtype.itemsize))
     if X.dtype == np.uint8 and grey_levels:
-        return _check_grey_levels(np.asarray(X[:rows]), name)
+        return np.zeros(X.shape[1]), np.ones(X.shape[1]), False
     low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
     limit, whole = np.finfo(dtype).max, True
-    for start in range(0, X.shape[0], rows):
-        chunk = np.asarray(X[start : start + rows])
+    for start, chunk in _chunks(X):
         bad = ~(np.abs(chunk) <= limit) if chunk.dtype.kind == "f" else np.zeros(1, bool)
         if bad.any():
             row, column = np.argwhere(bad)[0]
@@ -172,16 +192,24 @@ def check_values(X, dtype, name="X", grey_levels=True):
     return low, high, whole
 
 
-def _check_grey_levels(chunk, name):
-    if 0 < chunk.max() <= 1:
-        raise ValueError(
-            f"{name} has dtype uint8, which is read as grey levels from 0 to 255, but its largest value is "
-            f"{chunk.max()}; if these are numbers in [0, 1] already, pass {name}.astype(np.float32)"
-        )
-    if chunk.max() <= 16:
-        warnings.warn(
-            f"{name} has dtype uint8, which is read as grey levels from 0 to 255, but its largest value is "
-            f"{chunk.max()}; for another scale pass floats, e.g. {name} / np.float32({chunk.max()})",
-            stacklevel=5,
-        )
-    return chunk.min(axis=0) / 255, chunk.max(axis=0) / 255, False
+def check_grey_levels(X, name="X"):
+    """Ask back where uint8 data that would be read as grey levels up to 255 seem to have another scale."""
+    if X.dtype != np.uint8:
+        return
+    high = 0
+    for _, chunk in _chunks(X):
+        high = max(high, int(chunk.max()))
+        if high > 16:
+            return
+    read_as = f"{name} has dtype uint8, which is read as grey levels from 0 to 255, but its largest value is {high}"
+    if high == 1:
+        raise ValueError(f"{read_as}; if these are numbers in [0, 1] already, pass {name}.astype(np.float32)")
+    if high > 1:
+        warn(f"{read_as}; for another scale pass floats, e.g. {name} / np.float32({high})")
+
+
+def _chunks(X):
+    """Pairs (first row, rows) of a bounded size."""
+    rows = max(1, CHUNK_BYTES // (X.shape[1] * X.dtype.itemsize))
+    for start in range(0, X.shape[0], rows):
+        yield start, np.asarray(X[start : start + rows])
