@@ -17,11 +17,10 @@ def run(rule, losses):
     return None, best
 
 
-def rows(*means, spread=0.0, n=200):
-    """An epoch's losses a row for each mean; the rows differ much, their differences between epochs by ``spread``."""
-    rng = np.random.default_rng(0)
-    base = 50 * rng.standard_normal(n)
-    return [base + mean + spread * rng.standard_normal(n) for mean in means]
+def rows(*means, n=200):
+    """An epoch's losses a row for each mean; the rows differ much from each other, and the epochs by their means."""
+    base = 50 * np.random.default_rng(0).standard_normal(n)
+    return [base + mean for mean in means]
 
 
 def test_held_out_waits_for_its_patience_and_keeps_the_best():
@@ -38,7 +37,10 @@ def test_held_out_sees_a_small_gain_among_rows_that_differ_much():
 
 
 def test_held_out_does_not_take_noise_for_a_gain():
-    assert run(HeldOut(tol=0.1), rows(5, 4.5, spread=10))[1] == [1]
+    before = np.zeros(200)
+    after = np.tile([9.0, -11.0], 100)  # mean -1, standard error 0.71
+    assert run(HeldOut(tol=0.1), [before, after])[1] == [1]
+    assert run(HeldOut(tol=0.1), [before, after - 0.5])[1] == [1, 2]
 
 
 def test_a_loss_that_is_not_finite_is_no_improvement():

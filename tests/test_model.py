@@ -351,3 +351,20 @@ def test_samples_do_not_share_the_users_stream(vae, monkeypatch):
     monkeypatch.setattr(vaelite.networks, "decode", lambda p, z, *a: codes.append(z) or decode(p, z, *a))
     vae.sample(5, rng=0)
     assert not np.array_equal(codes[0], np.random.default_rng(0).standard_normal((5, 2), dtype=np.float32))
+
+
+def test_every_batch_of_every_epoch_has_noise_and_an_order_of_its_own(digits, quick, monkeypatch):
+    noise, order = [], []
+    original = vaelite.trainer.step
+
+    def spy(objective, params, adam, x, eps):
+        noise.append(eps[:50].copy())
+        order.append(x[:50].copy())
+        return original(objective, params, adam, x, eps)
+
+    monkeypatch.setattr(vaelite.trainer, "step", spy)
+    vaelite.fit(digits[0], **quick)
+    for seen in (noise, order):
+        assert len({array.tobytes() for array in seen}) == len(seen) == 4 * 15
+    assert stats.kstest(np.ravel(noise), stats.norm.cdf).pvalue > 0.01
+    assert abs(np.corrcoef(noise[0].ravel(), noise[15].ravel())[0, 1]) < 0.3
