@@ -10,10 +10,9 @@ import pytest
 import vaelite
 
 ORDER = [
-    "exceptions", "validation", "streams", "ops", "data", "networks", "terms", "likelihoods", "objectives", "gradient",
-    "adam", "convergence", "progress", "trainer", "rehearsal", "storage", "model", "autoencoder",
-    "api", "diagnostics", "plots", "__init__",
-    "__main__",
+    "exceptions", "validation", "streams", "ops", "datasets", "data", "networks", "terms", "likelihoods", "objectives",
+    "gradient", "adam", "convergence", "progress", "trainer", "rehearsal", "run", "storage", "model", "autoencoder",
+    "api", "diagnostics", "plots", "__init__", "__main__",
 ]  # fmt: skip
 PACKAGE = Path(vaelite.__file__).parent
 

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from test_data import idx, write_pair
+from test_datasets import idx, write_pair
 
 import vaelite
 from vaelite.__main__ import main

@@ -1,7 +1,7 @@
 """vaelite: a small, exact variational autoencoder in NumPy and autograd.
 
-``vaelite.fit(X)`` trains one; the modules, in the order of the data's way through them, are data,
-networks, terms, likelihoods, objectives, gradient, adam, convergence, trainer, model and plots.
+``vaelite.fit(X)`` trains one; the modules, in the order of the data's way through them, are datasets,
+data, networks, terms, likelihoods, objectives, gradient, adam, convergence, trainer, model and plots.
 """
 
 import importlib
@@ -11,7 +11,8 @@ from .adam import Adam
 from .api import fit, fit_autoencoder, load
 from .autoencoder import Autoencoder
 from .convergence import Epochs, HeldOut, Lecture
-from .data import load_digits, load_idx, load_mnist, minibatches, quantize
+from .data import minibatches, quantize
+from .datasets import load_digits, load_idx, load_mnist
 from .diagnostics import Ledger, ledger
 from .exceptions import ConvergenceWarning, ModelFileError, NotFittedError, TrainingError
 from .gradient import value_and_grad

@@ -1,7 +1,7 @@
 """The variational autoencoder as a whole: settings, training, and what a trained one can do."""
 
 import math
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import partial
 
 import numpy as np
@@ -14,12 +14,11 @@ from .likelihoods import LIKELIHOODS
 from .objectives import TERMS, check_objective, in_dtype
 from .ops import ACTIVATIONS
 from .progress import reporters
-from .rehearsal import rehearse
-from .streams import CHECK, EVALUATE, INIT, NOISE, SHUFFLE, SPLIT, TEST, generator, sampling_generator, seed_sequence
+from .run import CHUNK_ROWS, Bound, Run
+from .streams import EVALUATE, INIT, SPLIT, TEST, generator, sampling_generator, seed_sequence
 
 OWN_TERMS = (*TERMS, "reparameterize")
 SOLUTION = ("stopping", *(field.name for field in fields(trainer.Solution) if field.name != "params"))
-CHUNK_ROWS = 1000  # rows that go through the networks at a time: bounds the memory
 
 
 class VAE:
@@ -174,7 +173,7 @@ class VAE:
         validation.check_count("max_epochs", max_epochs)
         validation.check_count("log_every", log_every)
         rule = stopping_rule(stopping, tol, patience)
-        listeners = [*reporters(progress), *(_Bound(callback, self) for callback in _callables(callbacks))]
+        listeners = [*reporters(progress), *(Bound(callback, self) for callback in _callables(callbacks))]
         seed = seed_sequence(rng)
         X, X_eval = hold_out(X, validation_fraction, generator(seed, SPLIT)) if rule.holds_out else (X, X)
         batch_size = validation.check_batch_size(batch_size, X.shape[0])
@@ -187,7 +186,7 @@ class VAE:
         try:
             self.build(X.shape[1], dtype, seed)
             self.stopping = stopping
-            run = _Run(self, self.objective(**settings), seed, batch_size, importance_samples, warmup)
+            run = Run(self, self.objective(**settings), seed, batch_size, importance_samples, warmup)
             evaluations = {"eval": run.evaluation(X_eval, EVALUATE, fresh_noise=not rule.holds_out)}
             if X_test is not None:
                 evaluations = {} if stopping == "epochs" else evaluations
@@ -446,68 +445,6 @@ class VAE:
         batches = minibatches(array, CHUNK_ROWS, self._dtype(), grey_levels=grey_levels)
         chunks = [function(self.params, rows) for rows in batches]
         return tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
-
-
-class _Run:
-    """What a fit takes from its seed: the objective, batches and evaluations of every epoch."""
-
-    def __init__(self, model, objective, seed, batch_size, samples, warmup):
-        self.model, self.final, self.seed = model, objective, seed
-        self.batch_size, self.samples, self.warmup = batch_size, samples, warmup
-
-    def objective(self, epoch):
-        """The epoch's objective: with warm-up its KL weight is still on its way."""
-        share = min(1, epoch / self.warmup) if self.warmup else 1
-        return replace(self.final, beta=self.final.beta * share)
-
-    def batches(self, X, epoch):
-        """The epoch's shuffled batches and their noise."""
-        noise = partial(generator, self.seed, NOISE, epoch)
-        return self._noisy(X, self.batch_size, noise, generator(self.seed, SHUFFLE, epoch))
-
-    def evaluation(self, X, stream, fresh_noise=False):
-        """A function of (params, epoch) that evaluates the rows of X, with the same noise in every epoch or not."""
-        rows = max(1, CHUNK_ROWS // self.samples)
-
-        def evaluate(params, epoch):
-            rng = generator(self.seed, stream, epoch if fresh_noise else 0)
-            return trainer.evaluate(self.final, params, self._noisy(X, rows, lambda batch: rng))
-
-        return evaluate
-
-    def rehearse(self, X):
-        """Try the terms on a few rows, as many as no other axis is long."""
-        rows = next(n for n in (3, 4, 5) if n not in (X.shape[1], self.model.latent_dim))
-        x, eps = next(self._noisy(X, rows, lambda batch: generator(self.seed, CHECK)))
-        rehearse(self.final, self.model.params, x, eps)
-
-    def _noisy(self, X, rows, noise, shuffle=None):
-        return self.model._noisy_batches(X, rows, noise, shuffle, dtype=self.model._dtype(), samples=self.samples)
-
-
-class _Bound:
-    """A user's callback, called with the model as it stands in the midst of training."""
-
-    def __init__(self, callback, model):
-        self.callback, self.model = callback, model
-
-    def __call__(self, state):
-        return self._tell(self.callback, state)
-
-    def on_iteration(self, state):
-        self._tell(getattr(self.callback, "on_iteration", None), state)
-
-    def on_end(self, state):
-        self._tell(getattr(self.callback, "on_end", None), state)
-
-    def _tell(self, listener, state):
-        if listener is not None:
-            vars(self.model).update(
-                params=state.params, history=state.history, log=state.log, n_epochs=state.epoch,
-                best_epoch=state.best_epoch, converged=False, stop_reason="still training",
-            )  # fmt: skip
-            return listener(self.model, state)
-        return None
 
 
 def _callables(callbacks):

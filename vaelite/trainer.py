@@ -191,7 +191,8 @@ def train(objective, params, adam, rule, batches, evaluations, *, max_epochs, lo
         if not recorder.history["epoch"]:
             raise
         reason = "interrupted from the keyboard"
-        warn(f"training was interrupted in epoch {state.epoch}; the model is that of epoch {state.best_epoch} or later")
+        kept = f"has the parameters of epoch {state.best_epoch}" if rule.holds_out else "is as trained so far"
+        warn(f"training was interrupted in epoch {state.epoch}; the model {kept}")
     finally:
         _tell(callbacks, "on_end", state)
     if reason is None and rule.holds_out:
