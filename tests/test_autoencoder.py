@@ -50,3 +50,8 @@ def test_it_is_deterministic_and_saved_as_what_it_is(autoencoder, digits, quick,
 def test_it_has_no_kl(settings, digits, quick):
     with pytest.raises(ValueError, match="an autoencoder has no KL part"):
         vaelite.fit_autoencoder(digits[0], **quick, **settings)
+
+
+def test_it_has_no_warm_up(digits, quick):
+    with pytest.raises(ValueError, match="without a KL weight"):
+        vaelite.fit_autoencoder(digits[0], **quick, warmup_epochs=3)

@@ -111,13 +111,27 @@ def test_lists_are_arrays(quick):
     assert same(vaelite.fit(rows.tolist(), **settings).params, vaelite.fit(rows, **settings).params)
 
 
-def test_held_out_rows_are_not_trained_on(digits, quick):
+def test_held_out_rows_are_not_trained_on(digits, quick, monkeypatch):
     X = digits[0].copy()
-    order = np.random.default_rng(0).permutation(len(X))  # rows trained on and held out move differently
-    vae = vaelite.fit(X, **{**quick, "stopping": "heldout", "patience": 1, "learning_rate": 0.05, "max_epochs": 60})
-    assert vae.converged
-    assert vae.n_epochs == vae.best_epoch + 1
-    assert len(order) == len(X)
+    X[:, 0] = np.arange(len(X)) / len(X)  # the first pixel is the row's name
+    names = {"step": set(), "evaluate": set()}
+    step, evaluate = vaelite.trainer.step, vaelite.trainer.evaluate
+
+    def spy_on_step(objective, params, adam, x, eps):
+        names["step"].update(x[:, 0].tolist())
+        return step(objective, params, adam, x, eps)
+
+    def spy_on_evaluate(objective, params, batches):
+        batches = list(batches)
+        names["evaluate"].update(name for x, _ in batches for name in x[:, 0].tolist())
+        return evaluate(objective, params, batches)
+
+    monkeypatch.setattr(vaelite.trainer, "step", spy_on_step)
+    monkeypatch.setattr(vaelite.trainer, "evaluate", spy_on_evaluate)
+    vaelite.fit(X, **{**quick, "stopping": "heldout", "patience": 1, "learning_rate": 0.05, "max_epochs": 60})
+    assert not names["step"] & names["evaluate"]
+    assert names["step"] | names["evaluate"] == set(X[:, 0].tolist())
+    assert len(names["evaluate"]) == round(0.1 * len(X))
 
 
 def test_shapes_and_meaning_of_the_methods(vae, digits):

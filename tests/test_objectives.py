@@ -167,6 +167,7 @@ def test_warm_up_raises_the_weight_evenly(digits, quick, monkeypatch):
         ({"importance_samples": 0}, "importance_samples should be 1 or more"),
         ({"importance_samples": 2, "kl": "analytic"}, "no KL part"),
         ({"importance_samples": 2, "beta": 0.5}, "no KL part"),
+        ({"importance_samples": 2, "warmup_epochs": 3}, "without a KL weight"),
         ({"kl": "analytic", "neglogprior": vaelite.neglogprior}, "would not use the neglogprior"),
     ],
 )

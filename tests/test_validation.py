@@ -107,6 +107,13 @@ def test_a_batch_size_above_the_rows_warns():
         vaelite.fit(GOOD, batch_size=100, max_epochs=1, stopping="epochs", progress=False)
 
 
+def test_a_constant_grey_level_warns_where_each_has_its_sigma():
+    X = (GOOD * 255).astype(np.uint8)
+    X[:, 2] = 7
+    with pytest.warns(UserWarning, match="1 of 4 features are constant.*column 2"):
+        vaelite.fit(X, likelihood=vaelite.Gaussian(sigma="pixel"), max_epochs=1, stopping="epochs", progress=False)
+
+
 def test_small_uint8_values_warn():
     with pytest.warns(UserWarning, match="largest value is 16"):
         vaelite.fit((GOOD * 16.9).astype(np.uint8), batch_size=10, max_epochs=1, stopping="epochs", progress=False)

@@ -83,14 +83,14 @@ def ledger(vae, X, rng=0, kl_weight=PYTORCH_VAE_WEIGHT):
     names = {
         "the lecture (no log(2 pi)), nats an image": total - dropped,
         "Pyro (minus the ELBO), nats an image": total,
-        "Keras (binary cross-entropy), nats a pixel": others.get("cross-entropy"),
+        "Keras (binary cross-entropy), nats a pixel": others["cross-entropy"],
         f"PyTorch-VAE (squared error a pixel + {kl_weight:g} KL)": others["squared error"]
         + kl_weight * others.get("KL", 0),
     }
     return Ledger(
         means,
         {"nats an image": total, "nats a pixel": total / D, "bits a dimension": total / D / np.log(2)},
-        {name: float(value) for name, value in names.items() if value is not None and np.isfinite(value)},
+        {name: float(value) for name, value in names.items() if np.isfinite(value)},
         X.shape[0],
         D,
     )
@@ -102,9 +102,9 @@ def _columns(vae, x, eps):
     mu, logsigma = objective.encode(vae.params, x)
     z = objective.reparameterize(mu, logsigma, eps)
     outputs = objective.decode(vae.params, z)
-    nll, nlp, nlq = objective.terms(vae.params, x, eps)
-    columns = _reconstruction(vae, nll, outputs)
+    columns = _reconstruction(vae, objective.negloglikelihood(x, *outputs), outputs)
     if np.isfinite(logsigma).all():  # an autoencoder's q is a point, and its loss has no such terms
+        nlp, nlq = objective.neglogprior(z), objective.neglogposterior(z, mu, logsigma)
         constant = np.full(len(x), K * HALF_LOG_2PI)
         columns |= {
             "1/2 sum z^2": nlp - constant, "K/2 log(2 pi)": constant,

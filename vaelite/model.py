@@ -11,7 +11,7 @@ from .adam import Adam
 from .convergence import stopping_rule
 from .data import hold_out, minibatches
 from .likelihoods import LIKELIHOODS
-from .objectives import TERMS, check_objective, in_dtype
+from .objectives import TERMS, NegELBO, check_objective, in_dtype
 from .ops import ACTIVATIONS
 from .progress import reporters
 from .run import CHUNK_ROWS, Bound, Run
@@ -180,7 +180,10 @@ class VAE:
         settings = {"normalized": normalized, "kl": kl, "beta": beta, "importance_samples": importance_samples}
 
         warmup = validation.check_count("warmup_epochs", warmup_epochs, minimum=0)
-        self._kind_of_objective(kl, beta, importance_samples)
+        if self._kind_of_objective(kl, beta, importance_samples) is not NegELBO and warmup:
+            raise ValueError(
+                f"warmup_epochs={warmup} has no meaning for an objective without a KL weight; leave it at 0"
+            )
 
         before = vars(self).copy()
         try:

@@ -167,7 +167,7 @@ def check_width(name, X, expected, owner):
 def check_values(X, dtype, name="X", grey_levels=True):
     """Look at all values, in chunks: they should be finite in ``dtype``.
 
-    uint8 that are grey levels are read as numbers in [0, 1], and need no look.
+    uint8 that are grey levels are read as numbers in [0, 1], and need no look but at the first chunk.
 
     Returns
     -------
@@ -177,7 +177,8 @@ def check_values(X, dtype, name="X", grey_levels=True):
         Whether all are whole numbers.
     """
     if X.dtype == np.uint8 and grey_levels:
-        return np.zeros(X.shape[1]), np.ones(X.shape[1]), False
+        _, chunk = next(_chunks(X))
+        return chunk.min(axis=0) / 255, chunk.max(axis=0) / 255, False
     low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
     limit, whole = np.finfo(dtype).max, True
     for start, chunk in _chunks(X):
