@@ -11,8 +11,9 @@ import vaelite
 
 ORDER = [
     "exceptions", "validation", "streams", "ops", "datasets", "data", "networks", "terms", "likelihoods", "objectives",
-    "gradient", "adam", "convergence", "progress", "trainer", "rehearsal", "run", "storage", "model", "autoencoder",
-    "api", "diagnostics", "plots", "__init__", "__main__",
+    "gradient", "ppca", "estimators", "adam", "convergence", "progress", "trainer", "rehearsal", "run", "storage",
+    "model", "autoencoder", "meanfield", "api", "diagnostics", "evidence", "decompositions", "testing", "drawing",
+    "inference_plots", "plots", "__init__", "__main__",
 ]  # fmt: skip
 PACKAGE = Path(vaelite.__file__).parent
 

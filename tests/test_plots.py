@@ -144,3 +144,62 @@ def test_what_cannot_be_drawn(vae, deep, digits):
         plots.latent_means(vae, X, y[:10])
     with pytest.raises(vaelite.NotFittedError):
         plots.samples(vaelite.VAE())
+
+
+def test_posterior_draws_the_exact_one_and_every_q(vae, digits):
+    x = digits[0][5]
+    other = np.array([[0.5, -0.5]]), np.array([[-1.0, -2.0]])
+    ax = plots.posterior(vae, x, {"another": other}, n_nodes=101)
+    encoders, another = ax.patches
+    mu, logsigma = (array[0] for array in vae.encode(digits[0][5:6]))
+    diameter = 2 * np.sqrt(-2 * np.log(0.05))
+    assert encoders.center == pytest.approx(mu)
+    assert (encoders.width, encoders.height) == pytest.approx(diameter * np.exp(logsigma))
+    assert (another.width, another.height) == pytest.approx(diameter * np.exp([-1, -2]))
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["encoder's q(z|x)", "another"]
+    # an ellipse holds 95 per cent of its q
+    z = np.random.default_rng(0).standard_normal((20_000, 2)) * np.exp([-1, -2])
+    inside = ((z / [another.width / 2, another.height / 2]) ** 2).sum(axis=1) < 1
+    assert inside.mean() == pytest.approx(0.95, abs=0.01)
+    assert ax.get_xlim()[0] < mu[0] < ax.get_xlim()[1]
+
+
+def test_posterior_needs_two_latents(deep, digits):
+    with pytest.raises(ValueError, match="latent_dim=2, this model has 3"):
+        plots.posterior(deep, digits[0][0])
+
+
+def test_inference_gaps_shows_the_means(vae, digits):
+    gaps = vaelite.inference_gaps(vae, digits[0][:20], n_samples=50, n_steps=20)
+    ax = plots.inference_gaps(gaps)
+    levels = [gaps.elbo, gaps.refined_elbo, gaps.log_evidence]
+    assert ax.lines[0].get_xdata() == pytest.approx([level.value.mean() for level in levels])
+    assert f"{gaps.amortization.mean():.3f} nats" in ax.texts[0].get_text()
+    assert f"{gaps.approximation.mean():.3f} nats" in ax.texts[1].get_text()
+
+
+def test_estimator_variances_are_those_that_were_measured():
+    model = vaelite.ProbabilisticPCA(np.array([[1.5, -0.5]]), np.zeros(2), 0.8)
+    x, q = np.array([[1.0, 0.5]]), (np.array([[0.3]]), np.array([[-0.4]]))
+
+    def nll(z):
+        return vaelite.negloglikelihood(np.broadcast_to(x, (*z.shape[:-1], 2)), *model.decode(z))
+
+    ax = plots.estimator_variances(nll, *q, n_samples=(2, 4), repetitions=50)
+    estimators = vaelite.estimators
+    assert [line.get_label() for line in ax.lines] == [name.replace("_", " ") for name in estimators.ESTIMATORS]
+    for line, estimator in zip(ax.lines, estimators.ESTIMATORS.values(), strict=True):
+        found = estimators.measure(estimator, nll, *q, n_samples=4, repetitions=50)
+        assert line.get_ydata()[1] == pytest.approx(found.variance.sum())
+
+
+def test_completions_keep_what_was_observed(vae, digits):
+    X, observed = digits[0][:3], np.arange(64) < 32
+    q = vaelite.infer(vae, X, observed=observed, n_steps=20)
+    canvas = image(plots.completions(vae, X, observed, q))
+    top, middle, bottom = (canvas[1 + 9 * row : 9 + 9 * row, 1:9] for row in range(3))
+    assert top == pytest.approx(X[0].reshape(8, 8))
+    assert middle[:4] == pytest.approx(top[:4])
+    assert np.isnan(middle[4:]).all()
+    assert bottom[:4] == pytest.approx(top[:4])
+    assert bottom[4:].ravel() == pytest.approx(vae.likelihood.expectation(*vae.decode(q[0]))[0, 32:])

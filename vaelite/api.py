@@ -6,6 +6,7 @@ from . import storage, validation
 from .autoencoder import Autoencoder
 from .exceptions import ModelFileError
 from .likelihoods import LIKELIHOODS
+from .meanfield import MeanField
 from .model import OWN_TERMS, SOLUTION, VAE
 
 
@@ -17,7 +18,7 @@ def _keywords(function):
     }
 
 
-KINDS = {kind.__name__: kind for kind in (VAE, Autoencoder)}
+KINDS = {kind.__name__: kind for kind in (VAE, Autoencoder, MeanField)}
 MODEL_SETTINGS, FIT_SETTINGS = _keywords(VAE.__init__), _keywords(VAE.fit)
 
 

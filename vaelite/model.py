@@ -7,7 +7,6 @@ from functools import partial
 import numpy as np
 
 from . import networks, storage, terms, trainer, validation
-from .adam import Adam
 from .convergence import stopping_rule
 from .data import hold_out, minibatches
 from .likelihoods import LIKELIHOODS
@@ -189,14 +188,14 @@ class VAE:
         try:
             self.build(X.shape[1], dtype, seed)
             self.stopping = stopping
-            run = Run(self, self.objective(**settings), seed, batch_size, importance_samples, warmup)
+            run = self._run(X, self.objective(**settings), seed, batch_size, importance_samples, warmup)
             evaluations = {"eval": run.evaluation(X_eval, EVALUATE, fresh_noise=not rule.holds_out)}
             if X_test is not None:
                 evaluations = {} if stopping == "epochs" else evaluations
                 evaluations["test"] = run.evaluation(X_test, TEST)
             run.rehearse(X)
             solution = trainer.train(
-                run.objective, self.params, Adam(learning_rate), rule, partial(run.batches, X), evaluations,
+                run.objective, self.params, run.optimizer(learning_rate), rule, partial(run.batches, X), evaluations,
                 max_epochs=max_epochs, log_every=log_every, callbacks=listeners,
             )  # fmt: skip
         except BaseException:
@@ -205,6 +204,9 @@ class VAE:
             raise
         vars(self).update(vars(solution))
         return self
+
+    def _run(self, X, *settings):
+        return Run(self, *settings)
 
     def build(self, n_features, dtype=np.float32, rng=None):
         """Give the model new random weights for data of ``n_features``; `fit` begins with this.
@@ -416,6 +418,21 @@ class VAE:
         """
         X = self._check_images(X)
         return self._noisy_batches(X, CHUNK_ROWS, lambda batch: rng, dtype=self._dtype())
+
+    def batches(self, X, rows=CHUNK_ROWS):
+        """The rows of X in their order, a bounded number at a time, as floats of the model's dtype.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_features)
+        rows : int
+            At a time.
+
+        Returns
+        -------
+        iterator of array, shape (rows, n_features)
+        """
+        return minibatches(self._check_images(X), rows, self._dtype(), grey_levels=self.likelihood.grey_levels)
 
     def _dtype(self):
         return next(iter(self.params.values())).dtype

@@ -3,22 +3,22 @@
 Importing this module imports matplotlib.
 """
 
-import math
-
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import Circle, FancyBboxPatch
+from matplotlib.ticker import MaxNLocator
 from scipy.special import ndtri
 
 from .data import to_float
+from .drawing import GAP, check_image_shape, draw_grid, draw_images, new_axes
+from .inference_plots import completions, estimator_variances, inference_gaps, posterior
 from .validation import check_choice, check_count, check_fitted
 
-try:
-    import matplotlib.pyplot as plt
-    from matplotlib.patches import Circle, FancyBboxPatch
-    from matplotlib.ticker import MaxNLocator
-except ImportError as error:
-    raise ImportError("vaelite.plots needs matplotlib: python -m pip install matplotlib") from error
-
-GAP = 1  # pixels between the images of a grid
+__all__ = [
+    "average_reconstructions", "completions", "draw_images", "estimator_variances", "graphical_model",
+    "inference_gaps", "latent_grid", "latent_means", "learning_curve", "posterior", "reconstructions", "samples",
+    "tsne_means",
+]  # fmt: skip
 
 
 def learning_curve(vae, elbo=False, ax=None):
@@ -37,7 +37,7 @@ def learning_curve(vae, elbo=False, ax=None):
     matplotlib.axes.Axes
     """
     check_fitted(vae)
-    ax = ax or _new_axes()
+    ax = ax or new_axes()
     sign, held_out = -1 if elbo else 1, vae.stopping == "heldout"
     names = {
         "train_loss": ("training rows, during the epoch", {"color": "0.6", "linewidth": 3}),
@@ -80,7 +80,7 @@ def latent_means(vae, X, y, axes=(0, 1), ax=None):
     if max(axes) >= vae.latent_dim:
         raise ValueError(f"latent_dim is {vae.latent_dim}, so that latents {first} and {second} cannot be drawn")
     mu, _ = vae.encode(X)
-    ax = _draw_classes(mu[:, [first, second]], y, ax or _new_axes((6, 6)))
+    ax = _draw_classes(mu[:, [first, second]], y, ax or new_axes((6, 6)))
     ax.set(xlabel=f"mean of z{first + 1}", ylabel=f"mean of z{second + 1}", title="Encoded images, by class")
     return ax
 
@@ -119,7 +119,7 @@ def tsne_means(vae, X, y, rng=0, ax=None):
         raise ImportError("t-SNE needs scikit-learn: python -m pip install 'vaelite[tsne]'") from None
     y = _check_labels(X, y)
     layout = TSNE(n_components=2, init="pca", random_state=rng).fit_transform(vae.encode(X)[0])
-    ax = _draw_classes(layout, y, ax or _new_axes((6, 6)))
+    ax = _draw_classes(layout, y, ax or new_axes((6, 6)))
     ax.set(
         xticks=[], yticks=[], xlabel="t-SNE 1", ylabel="t-SNE 2", title="t-SNE of the encoded images' means, by class"
     )
@@ -145,7 +145,7 @@ def average_reconstructions(vae, X, y, image_shape=None, ax=None):
     y = _check_labels(X, y)
     reconstructions, classes = vae.reconstruct(X), np.unique(y)
     images = np.stack([reconstructions[y == label].mean(axis=0) for label in classes])
-    ax = _draw_grid(images, min(5, len(classes)), image_shape, ax)
+    ax = draw_grid(images, min(5, len(classes)), image_shape, ax)
     ax.set_title(f"Average reconstruction of {', '.join(map(str, classes))}")
     return ax
 
@@ -170,7 +170,7 @@ def reconstructions(vae, X, n=10, image_shape=None, rng=None, ax=None):
     """
     X = X[: check_count("n", n)]
     images = np.concatenate([to_float(X, np.dtype(np.float32), vae.likelihood.grey_levels), vae.reconstruct(X, rng)])
-    ax = _draw_grid(images, len(X), image_shape, ax)
+    ax = draw_grid(images, len(X), image_shape, ax)
     ax.set_title("Images, and below them their reconstructions")
     return ax
 
@@ -218,8 +218,8 @@ def latent_grid(vae, n=15, image_shape=None, ax=None):
     quantiles = ndtri((np.arange(check_count("n", n)) + 0.5) / n)
     z1, z2 = np.meshgrid(quantiles, quantiles[::-1])  # z2 grows upwards
     images = vae.likelihood.expectation(*vae.decode(np.column_stack([z1.ravel(), z2.ravel()])))
-    ax = _draw_grid(images, n, image_shape, ax or _new_axes((6, 6)))
-    height, width = _image_shape(images, image_shape)
+    ax = draw_grid(images, n, image_shape, ax or new_axes((6, 6)))
+    height, width = check_image_shape(images, image_shape)
     ticks = np.unique(np.linspace(0, n - 1, 5).round().astype(int))
     labels = [f"{quantiles[tick]:.1f}" for tick in ticks]
     ax.set_axis_on()
@@ -227,24 +227,6 @@ def latent_grid(vae, n=15, image_shape=None, ax=None):
     ax.set_yticks(GAP + (n - 1 - ticks) * (height + GAP) + (height - 1) / 2, labels)
     ax.set(xlabel="z1", ylabel="z2", title="Decoded grid of codes")
     return ax
-
-
-def draw_images(images, image_shape=None, ax=None):
-    """Images as rows, drawn in a grid; 0 is paper, 1 is ink.
-
-    Parameters
-    ----------
-    images : array, shape (n, n_features)
-    image_shape : (rows, columns), optional
-        Of an image; square by default.
-    ax : matplotlib.axes.Axes, optional
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-    """
-    images = np.asarray(images)
-    return _draw_grid(images, math.ceil(math.sqrt(len(images))), image_shape, ax)
 
 
 def graphical_model(kind="model", ax=None):
@@ -265,7 +247,7 @@ def graphical_model(kind="model", ax=None):
     Kingma & Welling (2014), Auto-Encoding Variational Bayes, figure 1: the solid and the dashed lines.
     """
     check_choice("kind", kind, ("model", "guide"))
-    ax = ax or _new_axes((3.2, 3.2))
+    ax = ax or new_axes((3.2, 3.2))
     z, x, parameter = (1.0, 2.6), (1.0, 1.0), (-0.9, 1.8)
     _draw_node(ax, z, "$z_i$", "white")
     _draw_node(ax, x, "$x_i$", "0.8")  # observed
@@ -289,10 +271,6 @@ def _draw_node(ax, centre, name, color):
 def _draw_arrow(ax, start, end):
     style = {"arrowstyle": "-|>", "color": "black", "linewidth": 1.5, "shrinkA": 17, "shrinkB": 24}
     ax.annotate("", xy=end, xytext=start, arrowprops=style)
-
-
-def _new_axes(figsize=(6.4, 4)):
-    return plt.figure(figsize=figsize, layout="constrained").add_subplot()
 
 
 def _draw_classes(points, y, ax):
@@ -319,39 +297,6 @@ def _check_labels(X, y):
     if y.shape != (len(X),):
         raise ValueError(f"y should have one label a row, shape ({len(X)},), got {y.shape}")
     return y
-
-
-def _image_shape(images, image_shape):
-    D = images.shape[1]
-    if image_shape is None:
-        image_shape = (math.isqrt(D), math.isqrt(D))
-    if np.shape(image_shape) != (2,):
-        raise ValueError(f"image_shape should be (rows, columns), got {image_shape!r}")
-    image_shape = tuple(check_count("image_shape", size) for size in image_shape)
-    if math.prod(image_shape) != D:
-        raise ValueError(
-            f"images of {D} numbers are not {image_shape[0]}x{image_shape[1]}; pass image_shape=(rows, columns)"
-        )
-    return image_shape
-
-
-def _draw_grid(images, columns, image_shape, ax):
-    """Images as rows, drawn in a grid of so many columns; 0 is paper, 1 is ink."""
-    height, width = _image_shape(images, image_shape)
-    rows = -(-len(images) // columns)
-    canvas = np.full((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP), np.nan)
-    for index, image in enumerate(images):
-        row, column = divmod(index, columns)
-        top, left = GAP + row * (height + GAP), GAP + column * (width + GAP)
-        canvas[top : top + height, left : left + width] = image.reshape(height, width)
-    ax = ax or _new_axes((min(10, 1 + 0.9 * columns), min(10, 0.6 + 0.9 * rows)))
-    ax.imshow(canvas, cmap=_ink(), vmin=min(0, images.min()), vmax=max(1, images.max()), interpolation="nearest")
-    ax.set_axis_off()
-    return ax
-
-
-def _ink():
-    return plt.get_cmap("gray_r").with_extremes(bad="#c8d4e8")  # gaps have another colour than paper and ink
 
 
 def _steep_part_left_out(*losses):

@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import partial
 
 from . import trainer
+from .adam import Adam
 from .rehearsal import rehearse
 from .streams import CHECK, NOISE, SHUFFLE, generator
 
@@ -41,7 +42,15 @@ class Run:
         """Try the terms on a few rows, as many as no other axis is long."""
         rows = next(n for n in (3, 4, 5) if n not in (X.shape[1], self.model.latent_dim))
         x, eps = next(self._noisy(X, rows, lambda batch: generator(self.seed, CHECK)))
-        rehearse(self.final, self.model.params, x, eps)
+        rehearse(self.final, self.rehearsal(x), x, eps)
+
+    def rehearsal(self, x):
+        """The parameters to try the terms with, for the first rows x."""
+        return self.model.params
+
+    def optimizer(self, learning_rate):
+        """What changes the parameters, by their gradient."""
+        return Adam(learning_rate)
 
     def _noisy(self, X, rows, noise, shuffle=None):
         return self.model._noisy_batches(X, rows, noise, shuffle, dtype=self.model._dtype(), samples=self.samples)

@@ -214,3 +214,13 @@ def _chunks(X):
     rows = max(1, CHUNK_BYTES // (X.shape[1] * X.dtype.itemsize))
     for start in range(0, X.shape[0], rows):
         yield start, np.asarray(X[start : start + rows])
+
+
+def check_q(vae, X, q):
+    """Mu and logsigma of a q for each row of X, in the model's dtype."""
+    check_fitted(vae)
+    expected, dtype = (np.shape(X)[0], vae.latent_dim), next(iter(vae.params.values())).dtype
+    if not isinstance(q, tuple | list) or len(q) != 2 or any(np.shape(array) != expected for array in q):
+        shapes = [np.shape(array) for array in q] if isinstance(q, tuple | list) else type(q).__name__
+        raise ValueError(f"q should be a pair (mu, logsigma) of arrays of shape {expected}, got {shapes}")
+    return tuple(np.asarray(array, dtype=dtype) for array in q)

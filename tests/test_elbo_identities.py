@@ -1,0 +1,100 @@
+"""The theorems of `vaelite.testing`: they hold for vaelite's terms, and each usual mistake breaks one of them."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mutants import MUTANTS, table
+
+import vaelite
+from vaelite.testing import THEOREMS, Terms, prove, refuted
+
+EACH = pytest.mark.parametrize("name", THEOREMS)
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "identities.md"
+
+
+@EACH
+def test_theorem(name):
+    prove(THEOREMS[name], Terms(), max_examples=100)
+
+
+@pytest.mark.slow
+@EACH
+def test_theorem_over_1000_cases(name):
+    prove(THEOREMS[name], Terms(), max_examples=1000)
+
+
+@pytest.mark.parametrize("mistake", MUTANTS)
+def test_each_mistake_breaks_a_theorem(mistake):
+    def fails(name):
+        try:
+            prove(THEOREMS[name], MUTANTS[mistake], max_examples=20, shrink=False)
+        except Exception:
+            return True
+        return False
+
+    assert any(fails(name) for name in THEOREMS)
+
+
+def test_every_theorem_sees_a_mistake_or_is_about_a_bound():
+    """A theorem that no mistake breaks would be a test that cannot fail."""
+    rows = [
+        line.split("|")[2:-1] for line in PAGE.read_text(encoding="utf-8").splitlines() if re.match(r"\| \d+ ", line)
+    ]
+    columns = zip(THEOREMS, zip(*rows, strict=True), strict=True)
+    assert [name for name, marks in columns if not any(mark.strip() for mark in marks)] == []
+
+
+@pytest.mark.slow
+def test_the_table_in_the_documentation_is_up_to_date():
+    assert table() in PAGE.read_text(encoding="utf-8")
+
+
+@EACH
+def test_the_documentation_states_every_theorem(name):
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    assert f"`{name}`" in text
+    assert " ".join(THEOREMS[name].__doc__.split()) in text
+    assert " ".join(THEOREMS[name].lecture.split()) in text
+
+
+def test_a_students_slip_is_answered_with_a_small_counterexample():
+    def neglogprior(z):
+        return np.sum(z * z, axis=-1) / 2  # no constant
+
+    failures = refuted(Terms(neglogprior=neglogprior), max_examples=10)
+    assert "kl_is_the_mean_of_two_samples" in failures
+    message = failures["kl_is_the_mean_of_two_samples"]
+    assert message.startswith("The mean of neglogprior - neglogposterior over eps = +1 and -1 is")
+    assert "case=(array([[0, 0, 0, 0], [0, 0, 0, 0]]) / 10" in message
+
+
+def test_terms_that_raise_are_refuted():
+    def broken(z):
+        raise RuntimeError("not written yet")
+
+    assert "RuntimeError: not written yet" in refuted(Terms(neglogprior=broken), 1)["densities_match_scipy"]
+
+
+# What the lecture prints, and what is right
+
+
+def test_the_lectures_gradient_estimates_have_the_wrong_sign():
+    """It prints the mean of log(p / q) * d log q as the gradient of J: that is the gradient of minus J."""
+    model = vaelite.ProbabilisticPCA(np.array([[1.5, -0.5]]), np.zeros(2), 0.8)
+    x, mu, logsigma = np.array([[1.0, 0.5]]), np.array([[0.3]]), np.array([[-0.4]])
+    rng = np.random.default_rng(0)
+    eps = rng.standard_normal((20_000, 1, 1))
+    z = mu + np.exp(logsigma) * eps
+    mu_x, logsigma_x = model.decode(z)
+    log_p = -vaelite.negloglikelihood(np.broadcast_to(x, mu_x.shape), mu_x, logsigma_x) - vaelite.neglogprior(z)
+    log_q = -vaelite.neglogposterior(z, mu[None], logsigma[None])
+    d_log_q = (eps / np.exp(logsigma))[..., 0]  # in mu
+    printed = (log_p - log_q) * d_log_q
+    exact = vaelite.estimators.exact_gradient(
+        lambda z: vaelite.negloglikelihood(np.broadcast_to(x, (*z.shape[:-1], 2)), *model.decode(z)), mu, logsigma
+    )[0]
+    error = 4 * printed.std() / len(printed) ** 0.5
+    assert printed.mean() == pytest.approx(-exact.item(), abs=error)
+    assert abs(exact.item()) > 2 * error

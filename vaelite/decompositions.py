@@ -1,0 +1,225 @@
+"""What an ELBO is made of: by example, by latent, by what each part costs, and by what the encoder falls short of."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp
+
+from .evidence import Estimate, elbo, log_evidence
+from .meanfield import infer
+from .streams import sampling_generator
+from .terms import neglogposterior, neglogprior, reparameterize
+from .validation import check_number
+
+ACTIVE = 0.01  # variance of a latent's mean over the data, above which it is active
+BLOCK = 1_000_000  # pairs of a code and a row whose densities are computed at a time
+
+
+@dataclass(frozen=True)
+class ELBOParts:
+    """The ELBO of each example, in nats: ``elbo = -reconstruction - kl.sum(axis=1)``.
+
+    Attributes
+    ----------
+    reconstruction : array, shape (n,)
+        ``-log p(x|z)`` at one sample of z.
+    kl : array, shape (n, latent_dim)
+        KL(q(z_k|x), p(z_k)) of each latent, in closed form; 0 where x says nothing about the latent.
+    """
+
+    reconstruction: np.ndarray
+    kl: np.ndarray
+
+    @property
+    def elbo(self):
+        """Of each example, (n,)."""
+        return -self.reconstruction - self.kl.sum(axis=1)
+
+
+def elbo_parts(vae, X, rng=0):
+    """The reconstruction and each latent's KL, for each example.
+
+    Parameters
+    ----------
+    vae : VAE
+        Fitted, with vaelite's own prior and posterior.
+    X : array-like, shape (n, n_features)
+    rng : int, SeedSequence, Generator or None
+
+    Returns
+    -------
+    ELBOParts
+    """
+    _check_normal(vae)
+    objective = vae.objective()
+    nll = [objective.parts(vae.params, *batch)[1] for batch in vae.noisy_batches(X, sampling_generator(rng))]
+    mu, logsigma = vae.encode(X)
+    return ELBOParts(np.concatenate(nll), (mu * mu + np.exp(2 * logsigma) - 1) / 2 - logsigma)
+
+
+def active_units(vae, X, threshold=ACTIVE):
+    """Which latents the encoder uses: those whose mean varies over the data.
+
+    Parameters
+    ----------
+    vae : VAE
+        Fitted.
+    X : array-like, shape (n, n_features)
+    threshold : float
+        Of the variance over the rows of X of mu.
+
+    Returns
+    -------
+    array of bool, shape (latent_dim,)
+
+    References
+    ----------
+    Burda, Grosse & Salakhutdinov (2016), Importance Weighted Autoencoders, section 5.2.
+    """
+    check_number("threshold", threshold, 0, low_included=True)
+    return vae.encode(X)[0].var(axis=0, dtype=np.float64) > threshold
+
+
+@dataclass(frozen=True)
+class KLSplit:
+    """The mean KL(q(z|x), p(z)) over a data set: ``kl = mutual_information + marginal_kl``, in nats.
+
+    Attributes
+    ----------
+    mutual_information : float
+        Between a row's number and its code, at most ``log n``: how well a code tells its row from the others.
+    marginal_kl : float
+        KL(q(z), p(z)), q(z) the mean of q(z|x) over all rows: how far codes are from the prior that samples come from.
+    standard_error : float
+        Of both, from the samples of z; their errors are nearly opposite, ``kl``'s is smaller.
+    n : int
+        Rows.
+    """
+
+    mutual_information: float
+    marginal_kl: float
+    standard_error: float
+    n: int
+
+    @property
+    def kl(self):
+        """The mean over the rows of KL(q(z|x), p(z))."""
+        return self.mutual_information + self.marginal_kl
+
+
+def kl_split(vae, X, rng=0):
+    """Split the KL part in what codes tell about their rows, and in how far all codes together are from the prior.
+
+    Parameters
+    ----------
+    vae : VAE
+        Fitted, with vaelite's own prior and posterior.
+    X : array-like, shape (n, n_features)
+        Both parts are those of these n rows; the time is that of ``n * n`` densities.
+    rng : int, SeedSequence, Generator or None
+
+    Returns
+    -------
+    KLSplit
+
+    References
+    ----------
+    Hoffman & Johnson (2016), ELBO surgery: yet another way to carve up the variational evidence lower
+    bound, equation 8.
+
+    Examples
+    --------
+    >>> import vaelite
+    >>> X, y = vaelite.load_digits()
+    >>> vae = vaelite.fit(X, hidden_dim=64, max_epochs=9, stopping="epochs", rng=0, progress=False)
+    >>> split = vaelite.kl_split(vae, X)
+    >>> bool(0 < split.mutual_information < split.kl), bool(split.mutual_information < np.log(1797))
+    (True, True)
+    """
+    _check_normal(vae)
+    mu, logsigma = (array.astype(np.float64) for array in vae.encode(X))
+    n = len(mu)
+    z = reparameterize(mu, logsigma, sampling_generator(rng).standard_normal(mu.shape))
+    rows = max(1, BLOCK // n)
+    log_marginal = np.concatenate([_log_mixture(z[start : start + rows], mu, logsigma) for start in range(0, n, rows)])
+    information = -neglogposterior(z, mu, logsigma) - log_marginal
+    marginal = log_marginal + neglogprior(z)
+    error = max(information.std(), marginal.std()) / np.sqrt(n)
+    return KLSplit(float(information.mean()), float(marginal.mean()), float(error), n)
+
+
+def _log_mixture(z, mu, logsigma):
+    """The log density at each z of the mean of all rows' q."""
+    shape = (len(z), *mu.shape)
+    nlq = neglogposterior(np.broadcast_to(z[:, None], shape), mu[None], logsigma[None])
+    return logsumexp(-nlq, axis=1) - np.log(len(mu))
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """What keeps the ELBO below log p(x), example by example, in nats.
+
+    Attributes
+    ----------
+    elbo, refined_elbo, log_evidence : Estimate
+        With the encoder's q; with the best q of its family for each example, from `infer`; and log p(x) itself.
+    """
+
+    elbo: Estimate
+    refined_elbo: Estimate
+    log_evidence: Estimate
+
+    @property
+    def amortization(self):
+        """What each example loses since its q comes from an encoder, (n,)."""
+        return self.refined_elbo.value - self.elbo.value
+
+    @property
+    def approximation(self):
+        """What each example loses since its q is a normal distribution with independent latents, (n,)."""
+        return self.log_evidence.value - self.refined_elbo.value
+
+    def __str__(self):
+        rows = {
+            "ELBO of the encoder": self.elbo.value, "+ amortization gap": self.amortization,
+            "+ approximation gap": self.approximation, "= log p(x)": self.log_evidence.value,
+        }  # fmt: skip
+        title = f"Means over {len(self.elbo.value)} examples, in nats an example"
+        return "\n".join([title, *(f"  {name:22s}{value.mean():10.3f}" for name, value in rows.items())])
+
+
+def inference_gaps(vae, X, n_samples=1000, rng=0, **settings):
+    """Split ``log p(x) - ELBO`` in what amortisation costs, and what the family of q costs.
+
+    Parameters
+    ----------
+    vae : VAE
+        Fitted.
+    X : array-like, shape (n, n_features)
+    n_samples : int
+        For each of the three estimates.
+    rng : int, SeedSequence, Generator or None
+    **settings
+        Those of `infer`, which starts from the encoder's q.
+
+    Returns
+    -------
+    Gaps
+        ``print`` shows their means.
+
+    References
+    ----------
+    Cremer, Li & Duvenaud (2018), Inference Suboptimality in Variational Autoencoders, section 3.
+    """
+    seed = sampling_generator(rng).integers(2**32)  # the same noise for both ELBOs: their difference has less
+    refined = infer(vae, X, vae.encode(X), rng=seed, **settings)
+    estimates = (elbo(vae, X, n_samples, seed, q) for q in (None, refined))
+    return Gaps(*estimates, log_evidence(vae, X, n_samples, seed, refined))
+
+
+def _check_normal(vae):
+    own = sorted({"neglogprior", "neglogposterior", "reparameterize"} & set(vae.own_terms))
+    if own:
+        raise ValueError(
+            f"this is computed for a normal prior and posterior, but the model has its own {', '.join(own)}"
+        )
