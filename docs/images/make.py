@@ -98,6 +98,41 @@ def categorical():
     )  # fmt: skip
 
 
+def truth():
+    """A posterior and its q, the gaps, the estimators' variances, completed images; prints what the README quotes."""
+    X, _ = vaelite.load_digits()
+    vae = vaelite.fit(X, rng=0, progress=False)
+    q = vaelite.infer(vae, X[3:4], vae.encode(X[3:4]))
+    gaps = vaelite.inference_gaps(vae, X[:200])
+    exact, error = vaelite.Quadrature(vae, n_nodes=601).log_evidence(X[:200])
+    weighted = vaelite.log_evidence(vae, X[:200], 5000, q=vaelite.infer(vae, X[:200]))
+    away = np.abs(weighted.value - exact) / weighted.standard_error
+    print(gaps, f"log p(x) by quadrature: {exact.mean():.3f}, the grid's error at most {error.max():.3f}", sep="\n")
+    print(f"by importance weighting, K = 5000: {weighted}; {np.mean(away < 3):.1%} of rows within 3 standard errors")
+
+    mu, logsigma = (array.astype(np.float64) for array in vae.encode(X[:1]))
+    params = {name: array.astype(np.float64) for name, array in vae.params.items()}
+    objective = vae.objective()
+
+    def nll(z):
+        images = np.broadcast_to(X[:1].astype(np.float64), (*z.shape[:-1], X.shape[1]))
+        return objective.negloglikelihood(images, *objective.decode(params, z))
+
+    exact = vaelite.estimators.exact_gradient(nll, mu, logsigma)
+    for name, estimator in vaelite.estimators.ESTIMATORS.items():
+        found = vaelite.estimators.measure(estimator, nll, mu, logsigma, exact, n_samples=8, repetitions=20_000)
+        away = np.abs(found.bias / found.standard_error).max()
+        print(f"{name:22s} variance {found.variance.sum():12.4f}, bias at most {away:.1f} standard errors")
+    panels(
+        "truth", lambda ax: plots.posterior(vae, X[3], {"best q(z|x)": q}, ax=ax),
+        lambda ax: plots.estimator_variances(nll, mu, logsigma, ax=ax), columns=2, size=(12, 5),
+    )  # fmt: skip
+    panels(
+        "inference", lambda ax: plots.inference_gaps(gaps, ax=ax),
+        lambda ax: plots.completions(vae, X[:12], np.arange(64) < 32, ax=ax), columns=2, size=(14, 3),
+    )  # fmt: skip
+
+
 def graphical_models():
     """The tutorial's model and guide."""
     panels(
@@ -107,7 +142,8 @@ def graphical_models():
 
 
 DRAW = {
-    function.__name__: function for function in (digits, mnist, tutorial, autoencoder, categorical, graphical_models)
+    function.__name__: function
+    for function in (digits, mnist, tutorial, autoencoder, categorical, truth, graphical_models)
 }
 
 if __name__ == "__main__":
