@@ -1,171 +1,178 @@
-"""One training step of the lecture's network: vaelite beside autograd as its users write it.
+"""One training step of vaelite beside the same step in other libraries.
 
-    python benchmarks/training_step.py
+    python benchmarks/training_step.py                  # all that are installed: a quarter of an hour
+    python benchmarks/training_step.py --works lecture --peers Vaelite PyTorch MatrixProducts
+    python benchmarks/training_step.py --save           # and write docs/speed.md and docs/images/speed.png
 
-They take turns, each time in a process of its own, on the same batches with the same starting weights and noise,
-and so do the same five large matrix products alone (the floor). Printed are the medians over the turns, their
-ratios, and the losses after the last step, which agree. PyTorch joins in where it is installed.
+The libraries take turns, each time in a process of its own, on the same data with the same starting weights and noise.
+Printed are medians over the turns, as ratios too; the losses after the same number of steps have to agree. Leave
+the machine alone meanwhile.
 """
 
 import argparse
+import datetime
+import importlib.metadata
 import importlib.util
 import json
+import os
+import platform
 import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-import autograd.numpy as np
-import numpy
-from autograd import value_and_grad
+import numpy as np
+from peers import NEEDS, PEERS, Work
 
-import vaelite
-from vaelite.trainer import keep_freed_memory, step
-
-PIXELS, LATENT_DIM, LEARNING_RATE = 784, 2, 1e-3
-
-
-class Vaelite:
-    """vaelite's own step."""
-
-    def __init__(self, params, hidden_dim):
-        keep_freed_memory()
-        vae = vaelite.VAE(LATENT_DIM, hidden_dim).build(PIXELS)
-        self.objective = vae.objective(normalized=False)
-        self.params = {name: array.copy() for name, array in params.items()}
-        self.adam = vaelite.Adam(LEARNING_RATE)
-
-    def step(self, x, eps):
-        return step(self.objective, self.params, self.adam, x, eps)
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+WORKS = {
+    "lecture": Work(),
+    "lecture, batch 512": Work(batch_size=512),
+    "lecture, batch 4096": Work(batch_size=4096),
+    "tutorial": Work(784, (400,), 50, 256, "bernoulli", "softplus"),
+    "deep": Work(784, (512, 256), 10, 128),
+    "digits": Work(64, (512,), 2, 128),
+}
+BUDGET = 2.5  # seconds of steps in a turn
 
 
-class PlainAutograd:
-    """A nested dict of parameters, `value_and_grad`, and an Adam with temporaries."""
-
-    def __init__(self, params, hidden_dim):
-        layers = sorted({name.rsplit(".", 1)[0] for name in params})
-        self.params = {layer: [params[f"{layer}.W"], params[f"{layer}.b"]] for layer in layers}
-        self.m = {layer: [0 * array for array in pair] for layer, pair in self.params.items()}
-        self.v = {layer: [0 * array for array in pair] for layer, pair in self.params.items()}
-        self.gradient, self.t = value_and_grad(self.loss), 0
-
-    @staticmethod
-    def loss(params, x, eps):
-        def affine(name, h):
-            weight, bias = params[name]
-            return np.dot(h, weight) + bias
-
-        h = np.maximum(affine("encoder.0", x), 0)
-        mu_z, logsigma_z = affine("encoder.mu", h), affine("encoder.logsigma", h)
-        z = mu_z + np.exp(logsigma_z) * eps
-        h = np.maximum(affine("decoder.0", z), 0)
-        mu_x = 1 / (1 + np.exp(-affine("decoder.mu", h)))
-        floor = vaelite.Gaussian().floor
-        logsigma_x = floor + np.logaddexp(0, affine("decoder.logsigma", h) - floor)
-        nll = x.shape[1] * np.sum(logsigma_x) + np.sum(((x - mu_x) / np.exp(logsigma_x)) ** 2) / 2
-        nlq = np.sum(logsigma_z) + np.sum(((z - mu_z) / np.exp(logsigma_z)) ** 2) / 2
-        return (nll + np.sum(z**2) / 2 - nlq) / len(x)
-
-    def step(self, x, eps):
-        self.t += 1
-        loss, grads = self.gradient(self.params, x, eps)
-        for layer, pair in grads.items():
-            for i, g in enumerate(pair):
-                m = self.m[layer][i] = 0.9 * self.m[layer][i] + 0.1 * g
-                v = self.v[layer][i] = 0.999 * self.v[layer][i] + 0.001 * g**2
-                change = (m / (1 - 0.9**self.t)) / (np.sqrt(v / (1 - 0.999**self.t)) + 1e-8)
-                self.params[layer][i] = self.params[layer][i] - LEARNING_RATE * change
-        return float(loss)
-
-
-class MatrixProducts:
-    """The five products without which there is no step; what is above them is the price of the rest."""
-
-    def __init__(self, params, hidden_dim):
-        self.W_in, self.W_out = params["encoder.0.W"], params["decoder.mu.W"]
-
-    def step(self, x, eps):
-        h = x @ self.W_in
-        g = h @ self.W_out
-        h.T @ g, x.T @ (g @ self.W_out.T)
-        return numpy.nan
-
-
-class PyTorch:
-    """PyTorch as its users write it: eager, with the default Adam."""
-
-    def __init__(self, params, hidden_dim):
-        import torch
-
-        self.torch = torch
-        self.params = {name: torch.tensor(array, requires_grad=True) for name, array in params.items()}
-        self.adam = torch.optim.Adam(self.params.values(), LEARNING_RATE)
-
-    def affine(self, name, h):
-        return self.torch.nn.functional.linear(h, self.params[f"{name}.W"].T, self.params[f"{name}.b"])
-
-    def loss(self, x, eps):
-        torch = self.torch
-        h = torch.relu(self.affine("encoder.0", x))
-        mu_z, logsigma_z = self.affine("encoder.mu", h), self.affine("encoder.logsigma", h)
-        z = mu_z + logsigma_z.exp() * eps
-        h = torch.relu(self.affine("decoder.0", z))
-        mu_x, floor = torch.sigmoid(self.affine("decoder.mu", h)), vaelite.Gaussian().floor
-        logsigma_x = floor + torch.nn.functional.softplus(self.affine("decoder.logsigma", h) - floor)
-        nll = x.shape[1] * logsigma_x.sum() + (((x - mu_x) / logsigma_x.exp()) ** 2).sum() / 2
-        nlq = logsigma_z.sum() + (((z - mu_z) / logsigma_z.exp()) ** 2).sum() / 2
-        return (nll + (z**2).sum() / 2 - nlq) / len(x)
-
-    def step(self, x, eps):
-        self.adam.zero_grad()
-        loss = self.loss(self.torch.from_numpy(x), self.torch.from_numpy(eps))
-        loss.backward()
-        self.adam.step()
-        return loss.item()
-
-
-PEERS = {peer.__name__: peer for peer in (Vaelite, PlainAutograd, MatrixProducts, PyTorch)}
-
-
-def run(peer, args):
-    """Take the steps, in this process; print the median time of one in milliseconds, and the last loss."""
-    rng = numpy.random.default_rng(0)
-    vae = vaelite.VAE(LATENT_DIM, args.hidden_dim).build(PIXELS, rng=0)
+def turn(peer, work, steps):
+    """Take the steps in this process; print the median time of one in milliseconds, and the loss of each."""
+    rng = np.random.default_rng(0)
+    params = {name: array.copy() for name, array in work.vae().params.items()}
+    batches = min(steps, 1 + 2**25 // (work.batch_size * work.pixels))  # some hundred megabytes at most
     # As MNIST: four pixels in five are black, those at the border always.
-    images = rng.random((args.steps, args.batch_size, PIXELS), dtype=numpy.float32)
-    images *= rng.random(PIXELS) < 0.8
-    images *= rng.random(images.shape) < 0.25
-    noise = rng.standard_normal((args.steps, args.batch_size, LATENT_DIM), dtype=numpy.float32)
-    runner, times = PEERS[peer](vae.params, args.hidden_dim), []
-    for x, eps in zip(images, noise, strict=True):
+    images = rng.random((batches, work.batch_size, work.pixels), dtype=np.float32)
+    images *= rng.random(work.pixels) < 0.8
+    images *= rng.random(images.shape, dtype=np.float32) < 0.25
+    noise = rng.standard_normal((batches, work.batch_size, work.latent_dim), dtype=np.float32)
+    runner, times, losses = PEERS[peer](work, params), [], []
+    for i in range(steps):
+        x, eps = images[i % batches], noise[i % batches]
         start = time.perf_counter()
-        loss = runner.step(x, eps)
+        losses.append(runner.step(x, eps))
         times.append(time.perf_counter() - start)
-    print(json.dumps([1e3 * statistics.median(times), loss]))
+    print(json.dumps([1e3 * statistics.median(times[steps // 5 :]), losses]))
+
+
+def measure(name, work, peers, rounds, steps):
+    """The milliseconds of each turn and the losses of the first, by peer."""
+    times, losses = {peer: [] for peer in peers}, {}
+    for round_ in range(rounds):
+        for peer in peers:
+            command = [sys.executable, __file__, "--turn", json.dumps([peer, name, steps])]
+            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+            ms, losses[peer] = json.loads(output.splitlines()[-1])
+            times[peer].append(ms)
+            print(f"  round {round_ + 1}: {peer:16s}{ms:9.2f} ms", file=sys.stderr)
+    return times, losses
+
+
+def check_losses(losses):
+    """Stop unless all compute the same numbers for ten steps; then rounding errors grow. Pyro draws its own noise."""
+    ours = np.array(losses["Vaelite"][:10])
+    for peer, theirs in losses.items():
+        if peer not in ("MatrixProducts", "Pyro") and not np.allclose(ours, theirs[:10], rtol=1e-3, atol=0.2):
+            raise SystemExit(f"{peer} computes another loss: {theirs[:10]}, not {ours}")
+
+
+def table(results):
+    """Lines of Markdown: milliseconds a step, and vaelite's time as a part of each peer's."""
+    peers = [peer for peer in PEERS if any(peer in times for times in results.values())]
+    head = ["network and batch", "ms a step", *(f"/ {peer}" for peer in peers if peer != "Vaelite")]
+    rows = [head, ["---"] * len(head)]
+    for name, times in results.items():
+        medians = {peer: statistics.median(ms) for peer, ms in times.items()}
+        ours = medians.pop("Vaelite")
+        ratios = (f"{ours / medians[peer]:.2f}" if peer in medians else "" for peer in peers if peer != "Vaelite")
+        rows.append([name, f"{ours:.2f}", *ratios])
+    return ["| " + " | ".join(row) + " |" for row in rows]
+
+
+def circumstances(peers):
+    """When, on what, and with which versions."""
+    packages = {"numpy", "autograd", "scipy", *(NEEDS[peer] for peer in peers if peer in NEEDS)} - {"pyro"}
+    packages |= {"pyro-ppl"} if "Pyro" in peers else set()
+    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in sorted(packages))
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{datetime.date.today()}, {cpus} cores ({processor()}), Python {platform.python_version()}, {versions}"
+
+
+def processor():
+    """The processor's name."""
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
+    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.processor())
+
+
+def draw(results, path):
+    """A chart: each peer's time as a multiple of the matrix products alone, for each network."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    peers = [peer for peer in PEERS if peer != "MatrixProducts"]
+    figure, ax = plt.subplots(figsize=(11, 4.5), layout="constrained")
+    hatches = ("", "//", "", "\\\\", "..", "xx", "++")
+    greys = np.linspace(0, 0.85, len(peers))
+    for row, (peer, hatch) in enumerate(zip(peers, hatches, strict=True)):
+        for column, times in enumerate(results.values()):
+            if peer in times:
+                multiple = statistics.median(times[peer]) / statistics.median(times["MatrixProducts"])
+                label = peer if column == next(c for c, t in enumerate(results.values()) if peer in t) else None
+                color = "C0" if peer == "Vaelite" else str(greys[row])
+                ax.bar(column + 0.12 * row, multiple, 0.11, color=color, hatch=hatch, edgecolor="white", label=label)
+                ax.text(
+                    column + 0.12 * row, multiple, f" {multiple:.1f}", rotation=90, ha="center", va="bottom", fontsize=7
+                )
+    ax.set_xticks(np.arange(len(results)) + 0.3, results)
+    ax.axhline(1, color="black", linewidth=0.8)
+    ax.margins(y=0.12)
+    ax.set(ylabel="time of a step / its matrix products alone", title="A training step, as a multiple of its floor")
+    ax.legend(frameon=False, fontsize=8, ncols=2)
+    figure.savefig(path, dpi=100)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=400, help="steps a round")
-    parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--hidden-dim", type=int, default=512)
-    parser.add_argument("--run", choices=PEERS, help="only this one, in this process")
+    parser.add_argument("--works", nargs="+", choices=WORKS, default=list(WORKS), metavar="WORK")
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, help="a turn; by default as many as take some seconds")
+    parser.add_argument("--save", action="store_true", help="write docs/speed.md and docs/images/speed.png")
+    parser.add_argument("--turn", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.run:
-        return run(args.run, args)
-    peers = [peer for peer in PEERS if peer != "PyTorch" or importlib.util.find_spec("torch")]
-    results = {peer: [] for peer in peers}
-    for _ in range(args.rounds):
-        for peer in peers:
-            command = [sys.executable, *sys.argv, "--run", peer]
-            results[peer].append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
-    medians = {peer: statistics.median(ms for ms, _ in result) for peer, result in results.items()}
-    for peer, median in medians.items():
-        times = sorted(ms for ms, _ in results[peer])
-        print(f"{peer:15s}{median:8.2f} ms a step ({times[0]:.2f} to {times[-1]:.2f}), loss {results[peer][0][1]:.3f}")
-    for peer in peers[1:]:
-        print(f"Vaelite / {peer:15s} {medians['Vaelite'] / medians[peer]:.2f}")
+    if args.turn:
+        peer, name, steps = json.loads(args.turn)
+        return turn(peer, WORKS[name], steps)
+    installed = [p for p in args.peers if p not in NEEDS or importlib.util.find_spec(NEEDS[p])]
+    if missing := set(args.peers) - set(installed):
+        print(f"not installed, left out: {', '.join(sorted(missing))}")
+    results = {}
+    for name in args.works:
+        work = WORKS[name]
+        peers = [peer for peer in installed if peer != "Pyro" or work.likelihood == "bernoulli"]
+        products = work.batch_size * (work.pixels + sum(work.hidden_dim)) * work.hidden_dim[0]
+        steps = args.steps or int(np.clip(BUDGET * 2e10 / products / 1.5, 50, 500))
+        print(f"{name}: {steps} steps a turn", file=sys.stderr)
+        results[name], losses = measure(name, work, peers, args.rounds, steps)
+        check_losses(losses)
+    text = [circumstances(installed), "", *table(results)]
+    print(*text, sep="\n")
+    if args.save:
+        save(text, results)
+    return None
+
+
+def save(text, results):
+    """Put the table and the chart into the documentation."""
+    page = DOCS / "speed.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
+    _, _, after = rest.partition("<!-- end of table -->\n")
+    lines = "\n".join(text)
+    page.write_text(f"{before}<!-- table -->\n{lines}\n<!-- end of table -->\n{after}", encoding="utf-8")
+    draw(results, DOCS / "images" / "speed.png")
 
 
 if __name__ == "__main__":

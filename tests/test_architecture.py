@@ -10,8 +10,9 @@ import pytest
 import vaelite
 
 ORDER = [
-    "exceptions", "validation", "streams", "ops", "datasets", "data", "networks", "terms", "likelihoods", "objectives",
-    "gradient", "ppca", "estimators", "adam", "convergence", "progress", "trainer", "rehearsal", "run", "storage",
+    "exceptions", "disk", "validation", "streams", "ops", "datasets", "data", "networks", "terms", "likelihoods",
+    "objectives", "gradient", "ppca", "estimators", "adam", "convergence", "progress", "trainer", "rehearsal", "run",
+    "storage",
     "model", "autoencoder", "meanfield", "api", "diagnostics", "evidence", "decompositions", "testing", "drawing",
     "inference_plots", "plots", "__init__", "__main__",
 ]  # fmt: skip

@@ -381,3 +381,16 @@ def test_every_batch_of_every_epoch_has_noise_and_an_order_of_its_own(digits, qu
     for seen in (noise, order):
         assert len({array.tobytes() for array in seen}) == len(seen) == 4 * 15
     assert stats.kstest(np.ravel(noise), stats.norm.cdf).pvalue > 0.01
+
+
+def test_steps_per_epoch_ends_an_epoch_early(digits, quick):
+    log = []
+    vae = vaelite.fit(
+        digits[0], **quick, steps_per_epoch=3, log_every=1, callbacks=lambda vae, state: log.append(state.iteration)
+    )
+    assert log == [2, 5, 8, 11]
+    assert len(vae.log["iteration"]) == 12
+    whole = vaelite.fit(digits[0], **quick, steps_per_epoch=10_000)
+    assert all(np.array_equal(a, whole.params[name]) for name, a in vaelite.fit(digits[0], **quick).params.items())
+    with pytest.raises(ValueError, match="steps_per_epoch should be 1 or more"):
+        vaelite.fit(digits[0], **quick, steps_per_epoch=0)

@@ -6,6 +6,7 @@ batch by batch.
 
 import numpy as np
 
+from .disk import Reading
 from .validation import check_count, check_number
 
 
@@ -30,10 +31,11 @@ def minibatches(X, batch_size, dtype, rng=None, grey_levels=True):
     array, shape (batch, n_features)
         Read-only.
     """
-    order = None if rng is None else rng.permutation(X.shape[0])
-    for start in range(0, max(X.shape[0], 1), batch_size):  # no rows give one batch of no rows
-        rows = slice(start, min(start + batch_size, X.shape[0]))
-        batch = to_float(X[rows if order is None else order[rows]], dtype, grey_levels).view()
+    n, reading = X.shape[0], Reading(X)
+    order = None if rng is None else rng.permutation(n)
+    for start in range(0, max(n, 1), batch_size):  # no rows give one batch of no rows
+        rows = slice(start, min(start + batch_size, n))
+        batch = to_float(reading[rows if order is None else order[rows]], dtype, grey_levels).view()
         batch.flags.writeable = False  # it may be a part of X itself
         yield batch
 
@@ -106,8 +108,8 @@ class Rows:
     """Some rows of an array-like, without copying them."""
 
     def __init__(self, X, rows):
-        self.X, self.rows = X, rows
+        self.reading, self.rows = Reading(X), rows
         self.shape = (len(rows), *X.shape[1:])
 
     def __getitem__(self, index):
-        return self.X[self.rows[index]]
+        return self.reading[self.rows[index]]

@@ -92,7 +92,7 @@ class Gaussian(Likelihood):
         With one an element the likelihood has no upper bound: an element that is constant in the data
         drives its sigma to the floor [2]_. One for all is the safest [3]_.
     floor : float or None
-        Smooth lower bound of a learned logsigma, ``floor + softplus(raw - floor)``. The default is the
+        Smooth lower bound of a learned logsigma, ``log(exp(floor) + exp(raw))``. The default is the
         standard deviation of rounding to 8 bits, -6.78; None leaves logsigma free.
 
     References
@@ -138,7 +138,7 @@ class Gaussian(Likelihood):
         if logsigma is None:
             logsigma = np.full((*mu.shape[:-1], 1), math.log(self.sigma), mu.dtype)
         elif self.floor is not None:
-            logsigma = self.floor + softplus(logsigma - self.floor)
+            logsigma = np.logaddexp(logsigma, self.floor)
         return mu, logsigma
 
     def sample(self, rng, mu, logsigma):

@@ -92,7 +92,8 @@ class VAE:
     def fit(
         self, X, X_test=None, *, batch_size=validation.BATCH_SIZE, learning_rate=1e-3, max_epochs=500,
         stopping="heldout", tol=None, patience=20, validation_fraction=0.1, kl="sample", beta=1.0, warmup_epochs=0,
-        importance_samples=1, normalized=True, rng=None, progress=True, log_every=100, callbacks=()
+        importance_samples=1, steps_per_epoch=None, normalized=True, rng=None, progress=True, log_every=100,
+        callbacks=()
     ):  # fmt: skip
         """Train on the rows of X, from new random weights.
 
@@ -125,6 +126,8 @@ class VAE:
             Epochs over which the weight grows evenly from 0 to beta. What is evaluated has the full weight.
         importance_samples : int
             K samples of z an example for the importance-weighted bound; 1 is the ELBO.
+        steps_per_epoch : int, optional
+            End an epoch after so many batches of its shuffled rows, for data of which all would take too long.
         normalized : bool
             False drops the terms' log(2 pi) constants in the losses that training reports, as the
             lecture does; the fit is the same, and `score` has the constants anyway.
@@ -171,6 +174,8 @@ class VAE:
         validation.check_number("learning_rate", learning_rate, 0)
         validation.check_count("max_epochs", max_epochs)
         validation.check_count("log_every", log_every)
+        if steps_per_epoch is not None:
+            validation.check_count("steps_per_epoch", steps_per_epoch)
         rule = stopping_rule(stopping, tol, patience)
         listeners = [*reporters(progress), *(Bound(callback, self) for callback in _callables(callbacks))]
         seed = seed_sequence(rng)
@@ -188,7 +193,9 @@ class VAE:
         try:
             self.build(X.shape[1], dtype, seed)
             self.stopping = stopping
-            run = self._run(X, self.objective(**settings), seed, batch_size, importance_samples, warmup)
+            run = self._run(
+                X, self.objective(**settings), seed, batch_size, importance_samples, warmup, steps_per_epoch
+            )
             evaluations = {"eval": run.evaluation(X_eval, EVALUATE, fresh_noise=not rule.holds_out)}
             if X_test is not None:
                 evaluations = {} if stopping == "epochs" else evaluations

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 
 from . import trainer
 from .adam import Adam
@@ -14,9 +15,9 @@ CHUNK_ROWS = 1000  # rows that go through the networks at a time: bounds the mem
 class Run:
     """What a fit takes from its seed: the objective, batches and evaluations of every epoch."""
 
-    def __init__(self, model, objective, seed, batch_size, samples, warmup):
+    def __init__(self, model, objective, seed, batch_size, samples, warmup, steps):
         self.model, self.final, self.seed = model, objective, seed
-        self.batch_size, self.samples, self.warmup = batch_size, samples, warmup
+        self.batch_size, self.samples, self.warmup, self.steps = batch_size, samples, warmup, steps
 
     def objective(self, epoch):
         """The epoch's objective: with warm-up its KL weight is still on its way."""
@@ -26,7 +27,7 @@ class Run:
     def batches(self, X, epoch):
         """The epoch's shuffled batches and their noise."""
         noise = partial(generator, self.seed, NOISE, epoch)
-        return self._noisy(X, self.batch_size, noise, generator(self.seed, SHUFFLE, epoch))
+        return islice(self._noisy(X, self.batch_size, noise, generator(self.seed, SHUFFLE, epoch)), self.steps)
 
     def evaluation(self, X, stream, fresh_noise=False):
         """A function of (params, epoch) that evaluates the rows of X, with the same noise in every epoch or not."""

@@ -15,10 +15,10 @@ The lecture writes the same terms without their ``log(2 pi)`` constants: ``norma
 import math
 
 import autograd.numpy as np
-from autograd.extend import defvjp
+from autograd.extend import defvjp, defvjp_argnums
 from autograd.numpy.numpy_vjps import unbroadcast_f
 
-from .ops import differentiable
+from .ops import differentiable, sum_of_squares
 
 HALF_LOG_2PI = math.log(2 * math.pi) / 2  # a Python float: a NumPy scalar would turn float32 into float64
 
@@ -96,7 +96,7 @@ def negloglikelihood(x, mu, logsigma, *, normalized=True):
     """
     _check_shapes("x", x, mu, logsigma)
     u = _standardize(x, mu, logsigma)
-    return np.sum(u * u, axis=-1) / 2 + _sum(logsigma, u) + normalized * u.shape[-1] * HALF_LOG_2PI
+    return sum_of_squares(u) / 2 + _sum(logsigma, u) + normalized * u.shape[-1] * HALF_LOG_2PI
 
 
 @differentiable
@@ -136,7 +136,7 @@ def neglogposterior(z, mu, logsigma, *, normalized=True):
     """
     _check_shapes("z", z, mu, logsigma)
     u = _standardize(z, mu, logsigma)
-    return np.sum(u * u, axis=-1) / 2 + _sum(logsigma, u) + normalized * u.shape[-1] * HALF_LOG_2PI
+    return sum_of_squares(u) / 2 + _sum(logsigma, u) + normalized * u.shape[-1] * HALF_LOG_2PI
 
 
 def _standardize(x, mu, logsigma):
@@ -150,25 +150,26 @@ def _sum(logsigma, u):
     return shared_by * (logsigma if np.ndim(logsigma) == 0 else np.sum(logsigma, axis=-1))
 
 
-# For an element: d/dx = u / sigma, d/dmu = -u / sigma, d/dlogsigma = 1 - u^2.
-def _d_x(ans, x, mu, logsigma, **_):
-    return unbroadcast_f(x, lambda g: _standardize(x, mu, logsigma) * (g[..., None] * np.exp(-logsigma)))
+def _gaussian_vjps(argnums, ans, args, kwargs):
+    """The derivatives in some of x, mu and logsigma. For an element: u / sigma, -u / sigma, and 1 - u^2."""
+    x, mu, logsigma = args
+
+    def vjps(g):
+        g = g[..., None]
+        u, scale = _standardize(x, mu, logsigma), g * np.exp(-logsigma)
+        shared = np.shape(logsigma)[-1:] != u.shape[-1:]
+        derivative = (
+            lambda: u * scale,
+            lambda: u * -scale,
+            lambda: g * (u.shape[-1] - sum_of_squares(u)[..., None] if shared else 1 - u * u),
+        )
+        return tuple(unbroadcast_f(args[i], lambda g, i=i: derivative[i]())(g) for i in argnums)
+
+    return vjps
 
 
-def _d_mu(ans, x, mu, logsigma, **_):
-    return unbroadcast_f(mu, lambda g: _standardize(x, mu, logsigma) * (-g[..., None] * np.exp(-logsigma)))
-
-
-def _d_logsigma(ans, x, mu, logsigma, **_):
-    def vjp(g):
-        u = _standardize(x, mu, logsigma)
-        return (1 - u * u) * g[..., None]
-
-    return unbroadcast_f(logsigma, vjp)
-
-
-defvjp(negloglikelihood, _d_x, _d_mu, _d_logsigma)
-defvjp(neglogposterior, _d_x, _d_mu, _d_logsigma)
+defvjp_argnums(negloglikelihood, _gaussian_vjps)
+defvjp_argnums(neglogposterior, _gaussian_vjps)
 
 
 @differentiable
@@ -197,7 +198,7 @@ def neglogprior(z, *, normalized=True):
     >>> vaelite.neglogprior(np.array([[3.0, 4.0]]), normalized=False)
     array([12.5])
     """
-    return np.sum(z * z / 2 + normalized * HALF_LOG_2PI, axis=-1)
+    return sum_of_squares(z) / 2 + normalized * z.shape[-1] * HALF_LOG_2PI
 
 
 defvjp(neglogprior, lambda ans, z, **_: lambda g: g[..., None] * z)

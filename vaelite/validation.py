@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 
+from .disk import Reading
 from .exceptions import NotFittedError
 
 PACKAGE = os.path.dirname(__file__)
@@ -212,8 +213,9 @@ def check_grey_levels(X, name="X"):
 def _chunks(X):
     """Pairs (first row, rows) of a bounded size."""
     rows = max(1, CHUNK_BYTES // (X.shape[1] * X.dtype.itemsize))
+    reading = Reading(X)
     for start in range(0, X.shape[0], rows):
-        yield start, np.asarray(X[start : start + rows])
+        yield start, reading[start : start + rows]
 
 
 def check_q(vae, X, q):

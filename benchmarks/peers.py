@@ -1,0 +1,247 @@
+"""The same training step as its users write it in other libraries, and the matrix products alone.
+
+Each class takes a `Work` and starting weights, named as vaelite's, and has a method ``step(x, eps)`` that returns the
+loss before the step. All compute the same numbers: the Gaussian loss without its constants, one sigma an image, or the
+Bernoulli loss; then Adam.
+"""
+
+from dataclasses import dataclass
+
+import autograd
+import autograd.numpy as anp
+import numpy as np
+
+import vaelite
+from vaelite.trainer import keep_freed_memory, step
+
+LEARNING_RATE = 1e-3
+FLOOR = vaelite.Gaussian().floor
+
+
+@dataclass(frozen=True)
+class Work:
+    """A network, a likelihood and a batch size."""
+
+    pixels: int = 784
+    hidden_dim: tuple = (512,)
+    latent_dim: int = 2
+    batch_size: int = 128
+    likelihood: str = "gaussian"
+    activation: str = "relu"
+
+    def vae(self):
+        """vaelite's model of it, with new random weights."""
+        settings = {"likelihood": self.likelihood, "activation": self.activation}
+        return vaelite.VAE(self.latent_dim, self.hidden_dim, **settings).build(self.pixels, rng=0)
+
+    def layers(self, name):
+        """The names of a network's hidden layers."""
+        return [f"{name}.{i}" for i in range(len(self.hidden_dim))]
+
+
+class Vaelite:
+    """vaelite's own step."""
+
+    def __init__(self, work, params):
+        keep_freed_memory()
+        self.objective = work.vae().objective(normalized=False)
+        self.params, self.adam = params, vaelite.Adam(LEARNING_RATE)
+
+    def step(self, x, eps):
+        return step(self.objective, self.params, self.adam, x, eps)
+
+
+class Formulas:
+    """The loss, for libraries whose arrays have operators; what differs is given by the class that is derived."""
+
+    def loss(self, params, x, eps):
+        def affine(name, h):
+            return self.matmul(h, params[f"{name}.W"]) + params[f"{name}.b"]
+
+        h, work = x, self.work
+        for layer in work.layers("encoder"):
+            h = self.activation(affine(layer, h))
+        mu, logsigma = affine("encoder.mu", h), affine("encoder.logsigma", h)
+        z = mu + self.exp(logsigma) * eps
+        h = z
+        for layer in work.layers("decoder"):
+            h = self.activation(affine(layer, h))
+        if work.likelihood == "bernoulli":
+            logits = affine("decoder.logits", h)
+            nll = (self.softplus(logits) - x * logits).sum()
+        else:
+            mu_x = self.sigmoid(affine("decoder.mu", h))
+            logsigma_x = FLOOR + self.softplus(affine("decoder.logsigma", h) - FLOOR)
+            nll = x.shape[1] * logsigma_x.sum() + (((x - mu_x) / self.exp(logsigma_x)) ** 2).sum() / 2
+        nlq = logsigma.sum() + (((z - mu) / self.exp(logsigma)) ** 2).sum() / 2
+        return (nll + (z**2).sum() / 2 - nlq) / len(x)
+
+
+class PlainAutograd(Formulas):
+    """autograd with a nested dict of parameters, `value_and_grad`, and an Adam with temporaries."""
+
+    matmul, exp = staticmethod(anp.dot), staticmethod(anp.exp)
+
+    def __init__(self, work, params):
+        self.work, self.params = work, params
+        self.m, self.v = ({name: 0 * array for name, array in params.items()} for _ in range(2))
+        self.activation = self.softplus if work.activation == "softplus" else lambda x: anp.maximum(x, 0)
+        self.gradient, self.t = autograd.value_and_grad(self.loss), 0
+
+    def softplus(self, x):
+        return anp.logaddexp(0, x)
+
+    def sigmoid(self, x):
+        return 1 / (1 + anp.exp(-x))
+
+    def step(self, x, eps):
+        self.t += 1
+        loss, grads = self.gradient(self.params, x, eps)
+        for name, g in grads.items():
+            m = self.m[name] = 0.9 * self.m[name] + 0.1 * g
+            v = self.v[name] = 0.999 * self.v[name] + 0.001 * g**2
+            change = (m / (1 - 0.9**self.t)) / (np.sqrt(v / (1 - 0.999**self.t)) + 1e-8)
+            self.params[name] = self.params[name] - LEARNING_RATE * change
+        return float(loss)
+
+
+class MatrixProducts:
+    """The matrix products of the wide layers, forward and back: without them there is no step."""
+
+    def __init__(self, work, params):
+        outputs = "decoder.logits" if work.likelihood == "bernoulli" else "decoder.mu"
+        names = [*work.layers("encoder"), *work.layers("decoder")[1:], outputs]
+        self.weights = [params[f"{name}.W"] for name in names]  # without those to and from the codes
+
+    def step(self, x, eps):
+        inputs = [x]
+        for W in self.weights:
+            inputs.append(inputs[-1] @ W)
+        g = inputs.pop()
+        for W, h in zip(reversed(self.weights), reversed(inputs), strict=True):
+            h.T @ g
+            if h is not x:
+                g = g @ W.T
+        return np.nan
+
+
+class PyTorch(Formulas):
+    """PyTorch as its users write it: eager, with the default Adam."""
+
+    adam = {}
+
+    def __init__(self, work, params):
+        import torch
+
+        self.torch, self.work = torch, work
+        self.matmul, self.exp, self.sigmoid = torch.matmul, torch.exp, torch.sigmoid
+        self.softplus = torch.nn.functional.softplus
+        self.activation = self.softplus if work.activation == "softplus" else torch.relu
+        self.params = {name: torch.tensor(array, requires_grad=True) for name, array in params.items()}
+        self.optimizer = torch.optim.Adam(self.params.values(), LEARNING_RATE, **self.adam)
+
+    def step(self, x, eps):
+        self.optimizer.zero_grad()
+        loss = self.loss(self.params, self.torch.from_numpy(x), self.torch.from_numpy(eps))
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+
+class PyTorchFused(PyTorch):
+    """PyTorch, eager, with its fused Adam."""
+
+    adam = {"fused": True}
+
+
+class PyTorchCompiled(PyTorchFused):
+    """PyTorch with a compiled loss and its fused Adam."""
+
+    def __init__(self, work, params):
+        super().__init__(work, params)
+        self.loss = self.torch.compile(self.loss)
+
+
+class JAX(Formulas):
+    """JAX with the whole step, Adam inside, in one jit whose arrays are reused."""
+
+    def __init__(self, work, params):
+        import jax
+        import jax.numpy as jnp
+
+        self.work, self.matmul, self.exp = work, jnp.matmul, jnp.exp
+        self.sigmoid, self.softplus = jax.nn.sigmoid, jax.nn.softplus
+        self.activation = jax.nn.softplus if work.activation == "softplus" else jax.nn.relu
+        params = {name: jnp.asarray(array) for name, array in params.items()}
+        self.state, self.t = [params, *({n: jnp.zeros_like(a) for n, a in params.items()} for _ in range(2))], 0
+
+        def update(params, m, v, t, x, eps):
+            loss, grads = jax.value_and_grad(self.loss)(params, x, eps)
+            m = {name: 0.9 * m[name] + 0.1 * g for name, g in grads.items()}
+            v = {name: 0.999 * v[name] + 0.001 * g * g for name, g in grads.items()}
+            size = LEARNING_RATE / (1 - 0.9**t)
+            change = {name: m[name] / (jnp.sqrt(v[name] / (1 - 0.999**t)) + 1e-8) for name in params}
+            return {name: array - size * change[name] for name, array in params.items()}, m, v, loss
+
+        self.update = jax.jit(update, donate_argnums=(0, 1, 2))
+
+    def step(self, x, eps):
+        self.t += 1
+        *self.state, loss = self.update(*self.state, float(self.t), x, eps)
+        return float(loss)
+
+
+class Pyro(Formulas):
+    """Pyro, as in its tutorial: model, guide, Trace_ELBO."""
+
+    def __init__(self, work, params):
+        import pyro
+        import torch
+
+        pyro.clear_param_store()
+        pyro.enable_validation(False)
+        self.torch, self.pyro, self.work = torch, pyro, work
+        self.params = torch.nn.ParameterDict(
+            {name.replace(".", "_"): torch.nn.Parameter(torch.tensor(array)) for name, array in params.items()}
+        )
+        adam = pyro.optim.Adam({"lr": LEARNING_RATE})
+        self.svi = pyro.infer.SVI(self.model, self.guide, adam, loss=pyro.infer.Trace_ELBO())
+
+    def affine(self, name, h):
+        name = name.replace(".", "_")
+        return self.torch.nn.functional.linear(h, self.params[f"{name}_W"].T, self.params[f"{name}_b"])
+
+    def activation(self, x):
+        return self.torch.nn.functional.softplus(x) if self.work.activation == "softplus" else self.torch.relu(x)
+
+    def model(self, x):
+        pyro, dist = self.pyro, self.pyro.distributions
+        pyro.module("vae", self.params)
+        with pyro.plate("data", len(x)):
+            zeros = x.new_zeros(len(x), self.work.latent_dim)
+            h = pyro.sample("z", dist.Normal(zeros, self.torch.ones_like(zeros)).to_event(1))
+            for layer in self.work.layers("decoder"):
+                h = self.activation(self.affine(layer, h))
+            logits = self.affine("decoder.logits", h)
+            pyro.sample("x", dist.Bernoulli(logits=logits, validate_args=False).to_event(1), obs=x)
+
+    def guide(self, x):
+        pyro, dist = self.pyro, self.pyro.distributions
+        pyro.module("vae", self.params)
+        with pyro.plate("data", len(x)):
+            h = x
+            for layer in self.work.layers("encoder"):
+                h = self.activation(self.affine(layer, h))
+            mu, sigma = self.affine("encoder.mu", h), self.torch.exp(self.affine("encoder.logsigma", h))
+            pyro.sample("z", dist.Normal(mu, sigma).to_event(1))
+
+    def step(self, x, eps):
+        """One step; Pyro draws its own noise, so that its losses are only about the others'."""
+        return self.svi.step(self.torch.from_numpy(x)) / len(x)
+
+
+PEERS = {
+    peer.__name__: peer
+    for peer in (Vaelite, MatrixProducts, PlainAutograd, PyTorch, PyTorchFused, PyTorchCompiled, JAX, Pyro)
+}
+NEEDS = {"PyTorch": "torch", "PyTorchFused": "torch", "PyTorchCompiled": "torch", "JAX": "jax", "Pyro": "pyro"}
