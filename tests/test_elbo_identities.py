@@ -98,3 +98,29 @@ def test_the_lectures_gradient_estimates_have_the_wrong_sign():
     error = 4 * printed.std() / len(printed) ** 0.5
     assert printed.mean() == pytest.approx(-exact.item(), abs=error)
     assert abs(exact.item()) > 2 * error
+
+
+def test_terms_that_return_nothing_or_fail_in_several_ways():
+    def nothing(z):
+        np.sum(z)
+
+    def several(z):
+        if z.sum() > 1:
+            raise RuntimeError("above")
+        if z.sum() < -1:
+            raise KeyError("below")
+        return vaelite.neglogprior(z)
+
+    assert "neglogprior returned None" in refuted(Terms(neglogprior=nothing), 1)["densities_match_scipy"]
+    assert "Failing test case" in refuted(Terms(neglogprior=several))["densities_match_scipy"]
+
+
+def test_arguments_that_are_no_terms_are_refused():
+    with pytest.raises(TypeError, match="terms should be Terms"):
+        refuted(vaelite.neglogprior)
+    with pytest.raises(TypeError, match="neglogprior"):
+        Terms(neglogprior=None)
+    with pytest.raises(ValueError, match="max_examples should be 1 or more"):
+        refuted(Terms(), max_examples=0)
+    with pytest.raises(TypeError, match="one of THEOREMS"):
+        prove("scale_law", Terms())

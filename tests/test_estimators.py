@@ -121,3 +121,34 @@ def test_what_cannot_work_is_refused(model, q):
         measure(estimators.pathwise, nll_of(model), *q, repetitions=1)
     with pytest.raises(ValueError, match="for 1 or 2 latents, got 3"):
         exact_gradient(nll_of(model), np.zeros((2, 3)), np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize(
+    "slip", [lambda nats: nats[..., None], anp.mean, anp.sum, lambda nats: nats.T, lambda nats: nats[:, :1]]
+)
+def test_an_nll_of_another_shape_is_refused(slip, model, q):
+    for call in (
+        lambda: exact_gradient(lambda z: slip(nll_of(model)(z)), *q),
+        lambda: measure(estimators.pathwise, lambda z: slip(nll_of(model)(z)), *q),
+        lambda: estimators.score_function(lambda z: slip(nll_of(model)(z)), *q, np.zeros((5, 2, 2))),
+    ):
+        with pytest.raises(ValueError, match="nll should return one number a sample and row"):
+            call()
+
+
+def test_whole_numbers_are_numbers(model):
+    eps = np.random.default_rng(0).standard_normal((4, 2, 2))
+    for estimate in ESTIMATORS.values():
+        whole = estimate(nll_of(model), [[1, 0], [2, 1]], np.zeros((2, 2), int), eps)
+        assert np.stack(whole) == pytest.approx(
+            np.stack(estimate(nll_of(model), np.array([[1.0, 0], [2, 1]]), np.zeros((2, 2)), eps))
+        )
+
+
+def test_shapes_are_checked(model, q):
+    with pytest.raises(ValueError, match=r"mu and logsigma should be \(n, latent_dim\)"):
+        estimators.pathwise(nll_of(model), q[0], q[1][:1], np.zeros((4, 2, 2)))
+    with pytest.raises(ValueError, match=r"eps should be \(n_samples, 2, 2\), got shape \(2, 2\)"):
+        estimators.pathwise(nll_of(model), *q, np.zeros((2, 2)))
+    with pytest.raises(ValueError, match="exact="):
+        measure(estimators.pathwise, nll_of(model), *q).bias  # noqa: B018

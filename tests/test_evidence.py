@@ -169,3 +169,26 @@ def test_what_cannot_work_is_refused(vae, digits, quick):
         vaelite.log_evidence(vae, digits[0][:, :5])
     with pytest.raises(vaelite.NotFittedError):
         vaelite.log_evidence(vaelite.VAE(), digits[0])
+
+
+def test_models_without_a_posterior_or_not_fitted_are_refused(digits, quick):
+    X, ae = digits[0][:5], vaelite.fit_autoencoder(digits[0], **quick)
+    for function in (
+        vaelite.log_evidence, vaelite.elbo, vaelite.infer, vaelite.elbo_parts, vaelite.kl_split, vaelite.inference_gaps,
+        lambda vae, X: vaelite.Quadrature(vae), lambda vae, X: vaelite.plots.posterior(vae, X[0]),
+        lambda vae, X: vaelite.plots.completions(vae, X, np.ones(64, bool)),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=r"Autoencoder has no q\(z\|x\)"):
+            function(ae, X)
+        with pytest.raises(vaelite.NotFittedError):
+            function(vaelite.VAE(), X)
+
+
+def test_a_q_that_is_not_finite_is_refused(vae, digits):
+    with pytest.raises(ValueError, match="not finite"):
+        vaelite.log_evidence(vae, digits[0][:2], q=(np.full((2, 2), np.nan), np.zeros((2, 2))))
+
+
+def test_the_posterior_warns_of_a_grid_that_does_not_hold_it(trained, digits):
+    with pytest.warns(UserWarning, match="too coarse"):
+        vaelite.Quadrature(trained, n_nodes=41).posterior(digits[0][:20])

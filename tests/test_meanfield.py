@@ -199,3 +199,32 @@ def test_a_failed_fit_leaves_the_model_as_it_was(model, digits):
         model.fit(digits[0], batch_size=0)
     assert model.mu is mu
     assert model.params is params
+
+
+def test_inference_that_diverges_says_so(vae, digits):
+    with pytest.raises(vaelite.TrainingError, match="smaller learning_rate"):
+        vaelite.infer(vae, digits[0][:5], learning_rate=1000)
+
+
+def test_many_samples_cost_in_proportion(vae, digits, monkeypatch):
+    """A sum of copies is one operation on the tape, not one a copy."""
+    calls = []
+    monkeypatch.setattr(
+        vaelite.gradient, "add_outgrads", lambda *a, f=vaelite.gradient.add_outgrads: calls.append(1) or f(*a)
+    )
+    counts = []
+    for n_samples in (2, 200):
+        calls.clear()
+        vaelite.infer(vae, digits[0][:2], n_samples=n_samples, n_steps=1)
+        counts.append(len(calls))
+    assert counts[0] == counts[1]
+
+
+def test_a_meanfield_model_in_the_other_functions(model, digits):
+    X = digits[0][:20]
+    q = model.encode(X)
+    assert vaelite.log_evidence(model, X, 100).value.mean() > vaelite.elbo(model, X, 100).value.mean()
+    assert vaelite.elbo_parts(model, X).kl.sum(axis=1) == pytest.approx(vaelite.kl_divergence(*q), rel=1e-4)
+    assert vaelite.plots.posterior(model, X[0], n_nodes=101).patches[0].get_label() == "inferred q(z|x)"
+    with pytest.raises(ValueError, match="has no encoder"):
+        vaelite.inference_gaps(model, X)

@@ -124,3 +124,20 @@ def test_what_is_no_probabilistic_pca_is_refused(vae, digits, model):
         ProbabilisticPCA(np.zeros(2), np.zeros(2), 1.0)
     with pytest.raises(ValueError, match="sigma should be above 0"):
         ProbabilisticPCA(model.W, model.mean, 0.0)
+
+
+def test_data_are_read_as_a_vae_reads_them(digits):
+    grey = (digits[0] * 255).astype(np.uint8)
+    ours, same = ProbabilisticPCA.fit(grey, 2), ProbabilisticPCA.fit(grey / 255, 2)
+    assert ours.score(grey) == pytest.approx(same.score(grey / 255))
+    with pytest.raises(ValueError, match="NaN"):
+        ours.score(np.full((2, 64), np.nan))
+    with pytest.raises(ValueError, match="X has 1 features, but ProbabilisticPCA is expecting 64"):
+        ours.posterior(grey[:, :1])
+
+
+def test_a_vae_with_terms_of_its_own_is_no_probabilistic_pca(digits, quick):
+    own = {"neglogprior": lambda z: vaelite.neglogprior(z)}
+    vae = vaelite.fit(digits[0], **{**LINEAR, "kl": "sample"}, max_epochs=1, **own)
+    with pytest.raises(ValueError, match="its own neglogprior"):
+        ProbabilisticPCA.of(vae)

@@ -24,6 +24,8 @@ class Autoencoder(VAE):
     ((1797, 64), (2, 64))
     """
 
+    has_posterior = False
+
     def shapes(self):
         """The shape of every parameter by name: those of a VAE but for the encoder's logsigma."""
         return {name: shape for name, shape in super().shapes().items() if not name.startswith("encoder.logsigma")}

@@ -91,7 +91,7 @@ def ledger(vae, X, rng=0, kl_weight=PYTORCH_VAE_WEIGHT):
         means,
         {"nats an image": total, "nats a pixel": total / D, "bits a dimension": total / D / np.log(2)},
         {name: float(value) for name, value in names.items() if np.isfinite(value)},
-        X.shape[0],
+        np.shape(X)[0],
         D,
     )
 

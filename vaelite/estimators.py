@@ -16,6 +16,7 @@ All are unbiased; what differs is the variance, which `measure` measures.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 
 import autograd.numpy as np
 from scipy.special import roots_hermitenorm
@@ -28,6 +29,43 @@ from .validation import check_count
 CHUNK = 10_000  # samples that go through the decoder at a time
 
 
+def estimator(function):
+    """A decorator: check the arguments of an estimator, and the shape of what nll answers."""
+
+    @wraps(function)
+    def checked(nll, mu, logsigma, eps):
+        mu, logsigma = _check_q(mu, logsigma)
+        eps = np.asarray(eps, dtype=mu.dtype)
+        if eps.ndim != 3 or eps.shape[1:] != mu.shape:
+            raise ValueError(f"eps should be (n_samples, {mu.shape[0]}, {mu.shape[1]}), got shape {eps.shape}")
+        return function(_checked(nll), mu, logsigma, eps)
+
+    return checked
+
+
+def _check_q(mu, logsigma):
+    """Mu and logsigma as floats of one dtype."""
+    dtype = np.result_type(np.float32, *(np.asarray(array).dtype for array in (mu, logsigma)))
+    mu, logsigma = (np.asarray(array, dtype=dtype) for array in (mu, logsigma))
+    if mu.ndim != 2 or mu.shape != logsigma.shape:
+        raise ValueError(f"mu and logsigma should be (n, latent_dim), got shapes {mu.shape} and {logsigma.shape}")
+    return mu, logsigma
+
+
+def _checked(nll):
+    def of_samples(z):
+        answer = nll(z)
+        if np.shape(answer) != z.shape[:-1]:
+            raise ValueError(
+                f"nll should return one number a sample and row, shape {z.shape[:-1]} for z of shape {z.shape}, got "
+                f"shape {np.shape(answer)}"
+            )
+        return answer
+
+    return of_samples
+
+
+@estimator
 def score_function(nll, mu, logsigma, eps):
     """The log-derivative trick: the mean over samples of ``f(z) * d log q(z)``, z held fixed.
 
@@ -52,6 +90,7 @@ def score_function(nll, mu, logsigma, eps):
     return _gradient(lambda mu, logsigma: -f * neglogposterior(z, *_for_each_sample(mu, logsigma)), mu, logsigma)
 
 
+@estimator
 def score_with_baseline(nll, mu, logsigma, eps):
     """`score_function`, its signal compared with the mean over the other samples; K is 2 or more.
 
@@ -80,6 +119,7 @@ def score_with_baseline(nll, mu, logsigma, eps):
     return _gradient(lambda mu, logsigma: -signal * neglogposterior(z, *_for_each_sample(mu, logsigma)), mu, logsigma)
 
 
+@estimator
 def pathwise(nll, mu, logsigma, eps):
     """The reparameterization: the derivative through ``z = mu + sigma * eps``.
 
@@ -104,6 +144,7 @@ def pathwise(nll, mu, logsigma, eps):
     return _gradient(f, mu, logsigma)
 
 
+@estimator
 def analytic_kl(nll, mu, logsigma, eps):
     """`pathwise` for the reconstruction, the KL part in closed form.
 
@@ -127,6 +168,7 @@ def analytic_kl(nll, mu, logsigma, eps):
     return _gradient(f, mu, logsigma)
 
 
+@estimator
 def sticking_the_landing(nll, mu, logsigma, eps):
     """`pathwise` without the derivative of log q in its own parameters, whose mean is 0.
 
@@ -174,6 +216,7 @@ def exact_gradient(nll, mu, logsigma, n_nodes=64):
     -------
     d_mu, d_logsigma : arrays, shape (n, latent_dim)
     """
+    mu, logsigma = _check_q(mu, logsigma)
     n, latent_dim = mu.shape
     if latent_dim > 2:
         raise ValueError(f"quadrature is for 1 or 2 latents, got {latent_dim}")
@@ -184,6 +227,7 @@ def exact_gradient(nll, mu, logsigma, n_nodes=64):
     eps = np.broadcast_to(nodes[:, None], (len(nodes), n, latent_dim))
     weights = np.prod(weights, axis=1, keepdims=True)
     weights *= len(nodes) / weights.sum()  # analytic_kl takes the mean over samples
+    nll = _checked(nll)
     return analytic_kl(lambda z: weights * nll(z), mu, logsigma, eps)
 
 
@@ -211,6 +255,8 @@ class GradientStatistics:
     @property
     def bias(self):
         """The mean minus the exact gradient."""
+        if self.exact is None:
+            raise ValueError("the bias is known only against an exact gradient: measure(..., exact=...)")
         return self.mean - self.exact
 
 
@@ -249,7 +295,8 @@ def measure(estimator: Callable, nll, mu, logsigma, exact=None, *, n_samples=1, 
     """
     check_count("n_samples", n_samples)
     check_count("repetitions", repetitions, minimum=2)
-    rng = sampling_generator(rng)
+    mu, logsigma = _check_q(mu, logsigma)
+    rng, nll = sampling_generator(rng), _checked(nll)
     at_once = max(1, CHUNK // (n_samples * len(mu)))
     found = [
         _independent(estimator, nll, mu, logsigma, min(at_once, repetitions - done), n_samples, rng)

@@ -6,10 +6,11 @@ import numpy as np
 from scipy.special import logsumexp
 
 from .data import minibatches
+from .ops import copies
 from .run import CHUNK_ROWS
 from .streams import sampling_generator
 from .terms import neglogprior
-from .validation import check_count, check_number, check_q, warn
+from .validation import check_count, check_number, check_posterior, check_q, warn
 
 TRUSTED = 0.01  # nats that the grids of a quadrature may differ by without a warning
 AT_THE_EDGE = 1e-6  # posterior mass at a grid's edge without a warning
@@ -113,11 +114,11 @@ def elbo(vae, X, n_samples=100, rng=0, q=None):
 
 def _log_weights(vae, X, n_samples, rng=0, q=None, from_prior=0):
     """For a few rows after the other, the log importance weights of all samples, (k, rows) at a time."""
-    rng, q = sampling_generator(rng), None if q is None else check_q(vae, X, q)
+    check_posterior(vae)
+    rng, q = sampling_generator(rng), vae.encode(X) if q is None else check_q(vae, X, q)
     rows, done = max(1, CHUNK_ROWS // n_samples), 0
     for x in vae.batches(X, rows):
-        q_of_rows = vae.objective().encode(vae.params, x) if q is None else [a[done : done + len(x)] for a in q]
-        yield _weights_of_rows(vae, x, *q_of_rows, n_samples, from_prior, rng)
+        yield _weights_of_rows(vae, x, *(array[done : done + len(x)] for array in q), n_samples, from_prior, rng)
         done += len(x)
 
 
@@ -129,10 +130,10 @@ def _weights_of_rows(vae, x, mu, logsigma, n_samples, from_prior, rng):
     for samples, draw in sources:
         for done in range(0, samples, at_once):
             k = min(at_once, samples - done)
-            copies = [np.concatenate([array] * k) for array in (x, mu, logsigma)]
-            z = draw(rng.standard_normal((k * len(x), vae.latent_dim), dtype=x.dtype), *copies[1:])
-            nll = objective.negloglikelihood(copies[0], *objective.decode(vae.params, z))
-            log_q, log_normal = -objective.neglogposterior(z, *copies[1:]), -neglogprior(z)
+            xs, *q = (copies(array, k) for array in (x, mu, logsigma))
+            z = draw(rng.standard_normal((k * len(x), vae.latent_dim), dtype=x.dtype), *q)
+            nll = objective.negloglikelihood(xs, *objective.decode(vae.params, z))
+            log_q, log_normal = -objective.neglogposterior(z, *q), -neglogprior(z)
             log_r = np.logaddexp(log_shares[0] + log_q, log_shares[1] + log_normal)
             yield np.float64(-nll - objective.neglogprior(z) - log_r).reshape(k, len(x))
 
@@ -187,6 +188,7 @@ class Quadrature:
     """
 
     def __init__(self, vae, n_nodes=201, extent=6.0):
+        check_posterior(vae)
         if vae.latent_dim > 2:
             raise ValueError(f"quadrature is for 1 or 2 latents, the model has {vae.latent_dim}: use log_evidence")
         if check_count("n_nodes", n_nodes, minimum=5) % 2 == 0:
@@ -206,26 +208,30 @@ class Quadrature:
         -------
         value : array, shape (n,), in nats
         error : array, shape (n,), in nats
-            How far every second node alone is from that: a bound of the error, since it is the coarser grid's.
+            How far every second node alone is from that: the coarser grid's error, and where it is small a generous
+            bound of this one's.
 
         Warns
         -----
         UserWarning
             If for some row the error is above 0.01, or the posterior reaches the grid's edge.
         """
-        value, coarse, edge = (np.concatenate(parts) for parts in zip(*self._sums(X), strict=True))
-        error = abs(value - coarse)
+        found = [self._sums(log_joint) for log_joint in self._log_joint(X)]
+        value, error, edge = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        self._warn(error, edge)
+        return value, error
+
+    def _warn(self, error, edge):
         if (error > TRUSTED).any():
             warn(
                 f"the grid of {self.n_nodes} nodes a latent is too coarse for {np.sum(error > TRUSTED)} of "
-                f"{len(error)} rows (error up to {error.max():.2g} nats): raise n_nodes"
+                f"{len(error)} rows (some by {error.max():.2g} nats or more): raise n_nodes"
             )
         if (edge > AT_THE_EDGE).any():
             warn(
                 f"the posterior of {np.sum(edge > AT_THE_EDGE)} of {len(edge)} rows reaches the edge of the grid: "
                 f"raise extent above {self.extent:g}"
             )
-        return value, error
 
     def posterior(self, X):
         """The exact posterior p(z|x) on the grid.
@@ -240,21 +246,18 @@ class Quadrature:
             Densities, which sum to 1 times the cell's size; the second axis is the first latent.
         """
         log_joint = np.concatenate(list(self._log_joint(X)))
-        log_evidence = logsumexp(log_joint, axis=1, keepdims=True) + self._log_cell
-        return np.exp(log_joint - log_evidence).reshape(-1, *[self.n_nodes] * self.vae.latent_dim)
+        value, error, edge = self._sums(log_joint)
+        self._warn(error, edge)
+        return np.exp(log_joint - value[:, None]).reshape(-1, *[self.n_nodes] * self.vae.latent_dim)
 
-    @property
-    def _log_cell(self):
-        return self.vae.latent_dim * np.log(self.axis[1] - self.axis[0])
-
-    def _sums(self, X):
-        """For a few rows after the other: log p(x) from all nodes, from every second, and the mass at the edge."""
-        nodes = np.indices([self.n_nodes] * self.vae.latent_dim).reshape(self.vae.latent_dim, -1)
+    def _sums(self, log_joint):
+        """log p(x) of each row, how far every second node alone is from it, and the posterior's mass at the edge."""
+        latent_dim = self.vae.latent_dim
+        nodes = np.indices([self.n_nodes] * latent_dim).reshape(latent_dim, -1)
         second, edge = (nodes % 2 == 0).all(axis=0), ((nodes == 0) | (nodes == self.n_nodes - 1)).any(axis=0)
-        for log_joint in self._log_joint(X):
-            total = logsumexp(log_joint, axis=1)
-            coarse = logsumexp(log_joint[:, second], axis=1) + self.vae.latent_dim * np.log(2)
-            yield total + self._log_cell, coarse + self._log_cell, np.exp(logsumexp(log_joint[:, edge], axis=1) - total)
+        total, log_cell = logsumexp(log_joint, axis=1), latent_dim * np.log(self.axis[1] - self.axis[0])
+        coarse = logsumexp(log_joint[:, second], axis=1) + latent_dim * np.log(2)
+        return total + log_cell, abs(total - coarse), np.exp(logsumexp(log_joint[:, edge], axis=1) - total)
 
     def _log_joint(self, X):
         """``log p(x|z) + log p(z)`` at every node, (rows, nodes), for a few rows after the other."""

@@ -1,5 +1,7 @@
 """Figures of inference: how well q(z|x) fits the posterior, what that costs, and how noisy its gradient is."""
 
+from itertools import cycle
+
 import numpy as np
 from matplotlib.patches import Ellipse
 
@@ -7,10 +9,10 @@ from .data import to_float
 from .drawing import draw_grid, new_axes
 from .estimators import ESTIMATORS, measure
 from .evidence import Quadrature
-from .meanfield import infer
-from .validation import check_q
+from .meanfield import MeanField, check_observed, infer
+from .validation import check_posterior, check_q
 
-LINES = ("-", "--", ":", "-.")
+LINES, COLORS = ("-", "--", ":", "-."), ("C0", "C1", "C2", "C3", "C4")
 
 
 def posterior(vae, x, q=None, n_nodes=401, ax=None):
@@ -32,15 +34,19 @@ def posterior(vae, x, q=None, n_nodes=401, ax=None):
     matplotlib.axes.Axes
         An ellipse holds 95 per cent of its q.
     """
+    check_posterior(vae)
     if vae.latent_dim != 2:
         raise ValueError(f"a posterior can be drawn for latent_dim=2, this model has {vae.latent_dim}")
-    x, grid, ax = np.asarray(x)[None], Quadrature(vae, n_nodes), ax or new_axes((5.5, 5))
+    if q is not None and not isinstance(q, dict):
+        raise TypeError(f"q should be a dict of pairs by name, such as {{'best q': (mu, logsigma)}}, got {q!r}")
+    x, grid, ax = np.asarray(x).reshape(1, -1), Quadrature(vae, n_nodes), ax or new_axes((5.5, 5))
     density = grid.posterior(x)[0]
     ax.contourf(grid.axis, grid.axis, density.T, levels=density.max() * np.linspace(0.02, 1, 10), cmap="Greys")
     diameter = 2 * np.sqrt(-2 * np.log(0.05))  # in standard deviations, of the circle that holds 95 per cent
-    given = {"encoder's q(z|x)": vae.encode(x)} | {name: check_q(vae, x, pair) for name, pair in (q or {}).items()}
+    own = "inferred q(z|x)" if isinstance(vae, MeanField) else "encoder's q(z|x)"
+    given = {own: vae.encode(x)} | {name: check_q(vae, x, pair) for name, pair in (q or {}).items()}
     spans = [_span(grid.axis, density.sum(axis=1 - k)) for k in (0, 1)]
-    for (name, (mu, logsigma)), style, color in zip(given.items(), LINES, ("C0", "C1", "C2", "C3"), strict=False):
+    for (name, (mu, logsigma)), style, color in zip(given.items(), cycle(LINES), cycle(COLORS)):
         width = diameter * np.exp(logsigma[0])
         ax.add_patch(Ellipse(mu[0], *width, fill=False, color=color, linestyle=style, linewidth=2, label=name))
         ax.plot(*mu[0], "+", color=color)
@@ -108,10 +114,9 @@ def estimator_variances(nll, mu, logsigma, n_samples=(2, 4, 8, 16, 32, 64), repe
     """
     ax = ax or new_axes()
     for (name, estimator), marker in zip(ESTIMATORS.items(), "osD^v", strict=True):
-        found = [
-            measure(estimator, nll, mu, logsigma, n_samples=K, repetitions=repetitions, rng=rng) for K in n_samples
-        ]
-        ax.loglog(n_samples, [f.variance.sum() for f in found], marker=marker, label=name.replace("_", " "))
+        numbers = [K for K in n_samples if K > 1 or name != "score_with_baseline"]
+        found = [measure(estimator, nll, mu, logsigma, n_samples=K, repetitions=repetitions, rng=rng) for K in numbers]
+        ax.loglog(numbers, [f.variance.sum() for f in found], marker=marker, label=name.replace("_", " "))
     ax.set_xticks(n_samples, map(str, n_samples))
     ax.minorticks_off()
     ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
@@ -140,6 +145,8 @@ def completions(vae, X, observed, q=None, image_shape=None, rng=0, ax=None):
     -------
     matplotlib.axes.Axes
     """
+    check_posterior(vae)
+    observed = check_observed(vae, observed)
     mu, _ = infer(vae, X, observed=observed, rng=rng) if q is None else check_q(vae, X, q)
     whole = to_float(X, np.dtype(np.float64), vae.likelihood.grey_levels)
     found = vae.likelihood.expectation(*vae.decode(mu))

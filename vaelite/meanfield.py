@@ -10,8 +10,10 @@ import autograd.numpy as np
 
 from . import trainer, validation
 from .adam import Adam
+from .exceptions import TrainingError
 from .gradient import value_and_grad
 from .model import VAE
+from .ops import copies
 from .run import CHUNK_ROWS, Run
 from .streams import SHUFFLE, generator, sampling_generator
 
@@ -32,7 +34,7 @@ def infer(vae, X, q=None, *, observed=None, n_steps=300, n_samples=8, learning_r
         best of 100 codes from the prior.
     observed : array of bool, shape (n_features,), optional
         Which features to learn from, the same for all rows; what X holds elsewhere is not looked at. For
-        likelihoods whose features are independent given z.
+        likelihoods whose features are independent given z: the term is given the observed columns only.
     n_steps : int
         Of Adam, on each row.
     n_samples : int
@@ -64,6 +66,7 @@ def infer(vae, X, q=None, *, observed=None, n_steps=300, n_samples=8, learning_r
         raise ValueError(f"n_samples should be even, for pairs of eps and -eps, got {n_samples}")
     validation.check_count("n_steps", n_steps)
     validation.check_number("learning_rate", learning_rate, 0)
+    validation.check_posterior(vae)
     rng, own = sampling_generator(rng), {"neglogprior", "neglogposterior"} & set(vae.own_terms)
     objective = vae.objective(kl="sample" if own else "analytic")
     if observed is not None:
@@ -72,7 +75,8 @@ def infer(vae, X, q=None, *, observed=None, n_steps=300, n_samples=8, learning_r
     found, done = [], 0
     for x in vae.batches(X, max(1, CHUNK_ROWS // n_samples)):
         start = _best_of_the_prior(objective, vae, x, rng) if q is None else [a[done : done + len(x)].copy() for a in q]
-        found.append(_optimise(objective, vae.params, x, start, n_steps, n_samples, learning_rate, rng))
+        with np.errstate(over="ignore", invalid="ignore"):  # what they lead to is caught
+            found.append(_optimise(objective, vae.params, x, start, n_steps, n_samples, learning_rate, rng))
         done += len(x)
     return tuple(np.concatenate(arrays) for arrays in zip(*found, strict=True))
 
@@ -80,14 +84,16 @@ def infer(vae, X, q=None, *, observed=None, n_steps=300, n_samples=8, learning_r
 def _optimise(objective, decoder, x, start, n_steps, n_samples, learning_rate, rng):
     """Mu and logsigma of each row of x after ``n_steps`` of Adam from ``start``."""
     q, adam = dict(zip(Q, start, strict=True)), Adam(learning_rate)
-    objective = replace(objective, encode=lambda params, x: tuple(np.concatenate([params[k]] * n_samples) for k in Q))
+    objective = replace(objective, encode=lambda params, x: tuple(copies(params[name], n_samples) for name in Q))
     gradient = value_and_grad(lambda q, x, eps: objective({**decoder, **q}, x, eps))
-    x, half = np.concatenate([x] * n_samples), (n_samples // 2 * len(x), start[0].shape[1])
+    x, half = copies(x, n_samples), (n_samples // 2 * len(x), start[0].shape[1])
     for step in range(n_steps):
         eps = rng.standard_normal(half, dtype=x.dtype)
         _, grads = gradient(q, x, np.concatenate([eps, -eps]))
         adam.learning_rate = learning_rate * (1 - step / n_steps)
         adam.update(q, grads)
+    if not all(np.isfinite(array).all() for array in q.values()):
+        raise TrainingError("inference came to a mu or a logsigma that is not finite; a smaller learning_rate may help")
     return tuple(q.values())
 
 
@@ -100,15 +106,22 @@ def _best_of_the_prior(objective, vae, x, rng):
     return z[best], np.zeros_like(z[best])
 
 
-def _observe(vae, X, observed, objective):
-    """X without what it holds in unobserved features, and the objective that looks at the others only."""
+def check_observed(vae, observed):
+    """Which features are observed, as an array of bool, shape (n_features,)."""
     observed = np.asarray(observed)
     if observed.dtype != bool or observed.shape != (vae.n_features,) or not observed.any():
         raise ValueError(
             f"observed should be {vae.n_features} booleans, one a feature and the same for all rows, with a True among "
             f"them, got an array of {observed.dtype} of shape {observed.shape}"
         )
-    X = np.asarray(X)
+    return observed
+
+
+def _observe(vae, X, observed, objective):
+    """X without what it holds in unobserved features, and the objective that looks at the others only."""
+    observed = check_observed(vae, observed)
+    X = np.asarray(validation.check_array(X))
+    validation.check_width("X", X, vae.n_features, type(vae).__name__)
 
     def visible(array):
         return array[:, observed] if np.ndim(array) > 1 and array.shape[1] == len(observed) else array
@@ -123,13 +136,15 @@ class MeanField(VAE):
     """A latent-variable model without an encoder: a decoder, and a mu and a logsigma for each row it was fitted on.
 
     The lecture has it before its "Amortized Optimization". To be compared with `VAE`, whose settings and methods it
-    has. What an encoder would answer at once, `encode`, `reconstruct` and `score_samples` find by `infer`: they
-    take as long as some hundred passes through a decoder.
+    has. What an encoder would answer at once, `encode`, `reconstruct` and `score_samples` find by `infer`, for any
+    row and the ELBO as it is (beta = 1): they take as long as some hundred passes through a decoder, and their noise
+    depends on which rows are asked for together.
 
     Attributes
     ----------
     mu, logsigma : arrays, shape (n, latent_dim)
-        Of q(z|x) for the rows of the fit. They are not saved with the model.
+        Of q(z|x) for the rows of the fit, as training left them; what ``history`` reports. `encode` finds better ones
+        while training is short. They are not saved with the model.
 
     References
     ----------

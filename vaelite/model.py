@@ -66,6 +66,8 @@ class VAE:
     ((1797, 2), (16, 64))
     """
 
+    has_posterior = True  # q(z|x) is a distribution, not a point
+
     def __init__(
         self, latent_dim=2, hidden_dim=512, *, activation="relu", likelihood="gaussian", init="glorot",
         negloglikelihood=None, neglogprior=None, neglogposterior=None, reparameterize=None, dtype=None

@@ -11,7 +11,7 @@ from functools import wraps
 import autograd.numpy as np
 
 from . import terms
-from .ops import cast, logmeanexp, mean
+from .ops import cast, copies, logmeanexp, mean
 from .validation import check_choice, check_count, check_number
 
 FLOATS = np.float32, np.float64
@@ -114,8 +114,8 @@ class ImportanceWeighted(NegELBO):
     def terms(self, params, x, eps):
         """The three terms for each sample of each example: eps is (K, batch, latent_dim), the answers (K, batch)."""
         K, batch, latent_dim = eps.shape
-        mu, logsigma = (np.concatenate([array] * K) for array in self.encode(params, x))
-        x = np.concatenate([x] * K)
+        mu, logsigma = (copies(array, K) for array in self.encode(params, x))
+        x = copies(x, K)
         answers = self._terms(params, x, mu, logsigma, np.reshape(eps, (K * batch, latent_dim)))
         return tuple(np.reshape(answer, (K, batch)) for answer in answers)
 

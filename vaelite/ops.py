@@ -88,6 +88,15 @@ defvjp(sum_of_squares, lambda ans, x: lambda g: 2 * g[..., None] * x)
 
 
 @differentiable
+def copies(x, n):
+    """n copies of x, one below the other: (batch, d) to (n * batch, d)."""
+    return np.concatenate([x] * n)
+
+
+defvjp(copies, lambda ans, x, n: lambda g: np.sum(np.reshape(g, (n, *x.shape)), axis=0))
+
+
+@differentiable
 def mean(x):
     """The mean of all elements, a scalar in the dtype of ``x``."""
     return np.mean(x)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import autograd.numpy as np
 import scipy.linalg
 
+from .data import to_float
 from .likelihoods import Gaussian
 from .terms import HALF_LOG_2PI, kl_divergence
-from .validation import check_count, check_fitted
+from .validation import check_array, check_count, check_fitted, check_values, check_width
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +49,8 @@ class ProbabilisticPCA:
     sigma: float
 
     def __post_init__(self):
+        for name in ("W", "mean"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
         if np.ndim(self.W) != 2 or np.shape(self.mean) != np.shape(self.W)[1:] or np.ndim(self.sigma) != 0:
             raise ValueError(
                 "W should be (latent_dim, n_features), mean (n_features,) and sigma a number, got shapes "
@@ -62,7 +65,8 @@ class ProbabilisticPCA:
 
         Parameters
         ----------
-        X : array, shape (n, n_features)
+        X : array-like, shape (n, n_features)
+            Numbers, or uint8 grey levels (255 is read as 1).
         latent_dim : int
             Below n_features.
 
@@ -75,7 +79,7 @@ class ProbabilisticPCA:
         ----------
         Tipping & Bishop (1999), equations 7 and 8.
         """
-        X = np.asarray(X, dtype=np.float64)
+        X = _floats(X)
         if not check_count("latent_dim", latent_dim) < X.shape[1]:
             raise ValueError(f"latent_dim should be below the number of features, {X.shape[1]}, got {latent_dim}")
         mean = X.mean(axis=0)
@@ -83,7 +87,10 @@ class ProbabilisticPCA:
         noise = variances[:-latent_dim].mean()
         kept, axes = variances[: -latent_dim - 1 : -1], directions[:, : -latent_dim - 1 : -1].T
         if not noise > 1e-12 * kept[0]:
-            raise ValueError(f"{latent_dim} latents leave no noise: the data lie in so few dimensions; take fewer")
+            raise ValueError(
+                f"{latent_dim} latents leave no noise: these {len(X)} rows lie in so few dimensions; take fewer "
+                "latents, or more rows"
+            )
         return cls(np.sqrt(kept - noise)[:, None] * axes, mean, float(np.sqrt(noise)))
 
     @classmethod
@@ -97,6 +104,8 @@ class ProbabilisticPCA:
         """
         check_fitted(vae)
         likelihood = vae.likelihood
+        if vae.own_terms:
+            raise ValueError(f"{vae} has its own {', '.join(sorted(vae.own_terms))}: no probabilistic PCA")
         if vae.hidden_dim or not isinstance(likelihood, Gaussian) or likelihood.mean != "identity":
             raise ValueError(
                 f'{vae} is not linear: hidden_dim=() and Gaussian(mean="identity", sigma="shared") make one'
@@ -120,7 +129,7 @@ class ProbabilisticPCA:
     def score_samples(self, X):
         """``log p(x)`` of each row, shape (n,), in nats: x is N(mean, W^T W + sigma^2 I)."""
         root = scipy.linalg.cholesky(self.covariance, lower=True)
-        u = scipy.linalg.solve_triangular(root, (X - self.mean).T, lower=True)
+        u = scipy.linalg.solve_triangular(root, (self._floats(X) - self.mean).T, lower=True)
         return -np.sum(u * u, axis=0) / 2 - np.sum(np.log(np.diag(root))) - len(root) * HALF_LOG_2PI
 
     def score(self, X):
@@ -145,7 +154,7 @@ class ProbabilisticPCA:
         Tipping & Bishop (1999), section 3.2.
         """
         covariance = np.linalg.inv(self.precision)
-        return (X - self.mean) @ self.W.T @ covariance / self.sigma**2, covariance
+        return (self._floats(X) - self.mean) @ self.W.T @ covariance / self.sigma**2, covariance
 
     def diagonal_posterior(self, X):
         """The parameters of the best q(z|x) whose latents are independent, as an encoder gives them.
@@ -181,7 +190,7 @@ class ProbabilisticPCA:
         array, shape (n,)
             In nats: the expected log likelihood, minus the KL divergence of q from the prior.
         """
-        residual = X - self.mean - np.matmul(mu, self.W)
+        residual = self._floats(X) - self.mean - np.matmul(mu, self.W)
         spread = np.matmul(np.exp(2 * logsigma), np.sum(self.W * self.W, axis=1))
         squares = (np.sum(residual * residual, axis=-1) + spread) / self.sigma**2
         constant = self.W.shape[1] * (np.log(self.sigma) + HALF_LOG_2PI)
@@ -190,3 +199,15 @@ class ProbabilisticPCA:
     def decode(self, z):
         """The parameters of p(x|z), ``(mu, logsigma)``, as a VAE's decoder gives them."""
         return np.matmul(z, self.W) + self.mean, float(np.log(self.sigma))
+
+    def _floats(self, X):
+        X = _floats(X)
+        check_width("X", X, self.W.shape[1], type(self).__name__)
+        return X
+
+
+def _floats(X):
+    """Rows as float64, uint8 as grey levels in [0, 1]: as a VAE reads them."""
+    X, dtype = check_array(X), np.dtype(np.float64)
+    check_values(X, dtype)
+    return to_float(X, dtype)

@@ -15,6 +15,7 @@ are at most quadratic, so that two samples, eps = +1 and -1, already have the ex
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from itertools import product
 
 import autograd
@@ -29,6 +30,7 @@ from . import estimators
 from . import terms as ours
 from .objectives import ImportanceWeighted, NegELBO
 from .ppca import ProbabilisticPCA
+from .validation import check_callable, check_count
 
 SIZES = range(2, 6)
 
@@ -52,6 +54,10 @@ class Terms:
     kl_divergence: Callable = ours.kl_divergence
     negelbo: Callable | None = None
 
+    def __post_init__(self):
+        for name in ("negloglikelihood", "neglogprior", "neglogposterior", "reparameterize", "kl_divergence"):
+            object.__setattr__(self, name, _answering(name, check_callable(name, getattr(self, name))))
+
     def objective(self, kind, mu, logsigma, decode):
         """The objective of these terms for given parameters of q(z|x)."""
         return kind(
@@ -64,6 +70,19 @@ class Terms:
         if self.negelbo is not None:
             return self.negelbo(self, x, mu, logsigma, decode, eps)
         return self.objective(NegELBO, mu, logsigma, decode).parts({}, x, eps)[0]
+
+
+def _answering(name, term):
+    """The term, with an error that says what is wrong where it returns nothing."""
+
+    @wraps(term)
+    def answering(*arguments):
+        answer = term(*arguments)
+        if answer is None:
+            raise TypeError(f"{name} returned None; does it end in a return?")
+        return answer
+
+    return answering
 
 
 # Strategies
@@ -328,6 +347,9 @@ def refuted(terms, max_examples=100, shrink=True):
     >>> sorted(refuted(Terms(neglogprior=lambda z: np.sum(z * z, axis=-1)), max_examples=5))[:2]
     ['densities_integrate_to_one', 'densities_match_scipy']
     """
+    if not isinstance(terms, Terms):
+        raise TypeError(f"terms should be Terms(...), such as Terms(neglogprior=mine), got {terms!r}")
+    check_count("max_examples", max_examples)
     failures = ((name, _counterexample(statement, terms, max_examples, shrink)) for name, statement in THEOREMS.items())
     return {name: failure for name, failure in failures if failure is not None}
 
@@ -344,9 +366,15 @@ def prove(statement, terms, max_examples=100, shrink=True):
     """
     phases = [phase for phase in (Phase.generate, Phase.shrink) if shrink or phase is not Phase.shrink]
 
-    @settings(
-        max_examples=max_examples, deadline=None, derandomize=True, database=None, phases=phases, print_blob=False
-    )  # fmt: skip
+    if not hasattr(statement, "cases"):
+        raise TypeError(f"statement should be one of THEOREMS, such as THEOREMS['scale_law'], got {statement!r}")
+    if not isinstance(terms, Terms):
+        raise TypeError(f"terms should be Terms(...), such as Terms(neglogprior=mine), got {terms!r}")
+    check_count("max_examples", max_examples)
+
+    options = {"deadline": None, "derandomize": True, "database": None, "phases": phases}
+
+    @settings(max_examples=max_examples, report_multiple_bugs=False, print_blob=False, **options)
     @given(case=statement.cases)
     def try_it(case):
         with np.errstate(all="ignore"):

@@ -218,11 +218,21 @@ def _chunks(X):
         yield start, reading[start : start + rows]
 
 
+def check_posterior(vae):
+    """A fitted model that has a q(z|x)."""
+    check_fitted(vae)
+    if not vae.has_posterior:
+        raise ValueError(f"{type(vae).__name__} has no q(z|x): its code is a single point; this is for vaelite.fit")
+
+
 def check_q(vae, X, q):
     """Mu and logsigma of a q for each row of X, in the model's dtype."""
-    check_fitted(vae)
+    check_posterior(vae)
     expected, dtype = (np.shape(X)[0], vae.latent_dim), next(iter(vae.params.values())).dtype
     if not isinstance(q, tuple | list) or len(q) != 2 or any(np.shape(array) != expected for array in q):
         shapes = [np.shape(array) for array in q] if isinstance(q, tuple | list) else type(q).__name__
         raise ValueError(f"q should be a pair (mu, logsigma) of arrays of shape {expected}, got {shapes}")
-    return tuple(np.asarray(array, dtype=dtype) for array in q)
+    mu, logsigma = (np.asarray(array, dtype=dtype) for array in q)
+    if not (np.isfinite(mu).all() and np.isfinite(logsigma).all()):
+        raise ValueError("q has a mu or a logsigma that is not finite")
+    return mu, logsigma
