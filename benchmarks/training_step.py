@@ -161,18 +161,17 @@ def main():
     text = [circumstances(installed), "", *table(results)]
     print(*text, sep="\n")
     if args.save:
-        save(text, results)
+        replace_block(DOCS / "speed.md", "steps", text)
+        draw(results, DOCS / "images" / "speed.png")
     return None
 
 
-def save(text, results):
-    """Put the table and the chart into the documentation."""
-    page = DOCS / "speed.md"
-    before, _, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
-    _, _, after = rest.partition("<!-- end of table -->\n")
-    lines = "\n".join(text)
-    page.write_text(f"{before}<!-- table -->\n{lines}\n<!-- end of table -->\n{after}", encoding="utf-8")
-    draw(results, DOCS / "images" / "speed.png")
+def replace_block(page, name, lines):
+    """Put lines into a page of the documentation, between the comments that name the block."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(before + begin + "\n".join(lines) + "\n" + end + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Training: one step, one epoch, and the loop until converged. Each is usable by itself."""
 
+import math
 import time
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -65,9 +66,10 @@ def step(objective, params, adam, x, eps):
     TrainingError
         If the loss or a gradient is not finite; the message names the array where it began.
     """
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what they lead to is caught below
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what they lead to is caught here
         loss, grads = value_and_grad(objective)(params, x, eps)
-    if not all(map(_all_finite, (loss, *grads.values()))):
+        finite = all(map(_all_finite, (loss, *grads.values())))
+    if not finite:
         raise TrainingError(
             f"{_first_not_finite(objective, params, grads, x, eps)} is not finite; a smaller learning_rate or "
             "standardised data may help, and terms of your own should not overflow"
@@ -245,8 +247,7 @@ def _tell(callbacks, event, state):
 def _all_finite(array):
     """Whether all elements are finite; the sum of squares answers in one pass, unless it overflows."""
     flat = np.ravel(array)
-    with np.errstate(over="ignore"):
-        return bool(np.isfinite(np.dot(flat, flat)) or np.isfinite(flat).all())
+    return math.isfinite(np.dot(flat, flat)) or bool(np.isfinite(flat).all())
 
 
 def _ps_norm(params):
