@@ -5,8 +5,8 @@
     python benchmarks/scaling.py --save            # and write docs/images/scaling.png, and a table into docs/speed.md
 
 Each point is a fit in a process of its own, with everything but one size as in the lecture: 784 pixels, 512 hidden
-units, 2 latents, 1 sample, batches of 128 from 10,000 rows of uint8 on disk. Time is the median from one step to the next,
-data included; memory is the most that the process had resident, of which Python with NumPy and autograd is 80 MB.
+units, 2 latents, 1 sample, batches of 128 from 10,000 rows of uint8 on disk. Time is the median from one step to the
+next, data included; memory is the most that the process had resident, of which Python with NumPy and autograd is 80 MB.
 """
 
 import argparse
