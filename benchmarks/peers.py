@@ -12,6 +12,7 @@ import autograd.numpy as anp
 import numpy as np
 
 import vaelite
+from vaelite.backend import backend
 from vaelite.trainer import keep_freed_memory, step
 
 LEARNING_RATE = 1e-3
@@ -28,6 +29,7 @@ class Work:
     batch_size: int = 128
     likelihood: str = "gaussian"
     activation: str = "relu"
+    backend: str = "numpy"
 
     def vae(self):
         """vaelite's model of it, with new random weights."""
@@ -44,11 +46,12 @@ class Vaelite:
 
     def __init__(self, work, params):
         keep_freed_memory()
-        self.objective = work.vae().objective(normalized=False)
-        self.params, self.adam = params, vaelite.Adam(LEARNING_RATE)
+        self.objective, self.adam = work.vae().objective(normalized=False), vaelite.Adam(LEARNING_RATE)
+        self.to_device = backend(work.backend).to_device
+        self.params = {name: self.to_device(array) for name, array in params.items()}
 
     def step(self, x, eps):
-        return step(self.objective, self.params, self.adam, x, eps)
+        return float(step(self.objective, self.params, self.adam, self.to_device(x), self.to_device(eps)))
 
 
 class Formulas:
@@ -133,16 +136,19 @@ class PyTorch(Formulas):
     def __init__(self, work, params):
         import torch
 
-        self.torch, self.work = torch, work
+        self.torch, self.work, self.device = torch, work, "cuda" if work.backend == "cupy" else "cpu"
         self.matmul, self.exp, self.sigmoid = torch.matmul, torch.exp, torch.sigmoid
         self.softplus = torch.nn.functional.softplus
         self.activation = self.softplus if work.activation == "softplus" else torch.relu
-        self.params = {name: torch.tensor(array, requires_grad=True) for name, array in params.items()}
+        self.params = {
+            name: torch.tensor(array, requires_grad=True, device=self.device) for name, array in params.items()
+        }
         self.optimizer = torch.optim.Adam(self.params.values(), LEARNING_RATE, **self.adam)
 
     def step(self, x, eps):
         self.optimizer.zero_grad()
-        loss = self.loss(self.params, self.torch.from_numpy(x), self.torch.from_numpy(eps))
+        x, eps = (self.torch.from_numpy(array).to(self.device) for array in (x, eps))
+        loss = self.loss(self.params, x, eps)
         loss.backward()
         self.optimizer.step()
         return loss.item()

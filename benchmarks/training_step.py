@@ -3,6 +3,7 @@
     python benchmarks/training_step.py                  # all that are installed: a quarter of an hour
     python benchmarks/training_step.py --works lecture --peers Vaelite PyTorch MatrixProducts
     python benchmarks/training_step.py --save           # and write docs/speed.md and docs/images/speed.png
+    python benchmarks/training_step.py --backend cupy   # on a GPU, beside PyTorch and JAX on the same GPU
 
 The libraries take turns, each time in a process of its own, on the same data with the same starting weights and noise.
 Printed are medians over the turns, as ratios too; the losses after the same number of steps have to agree. Leave
@@ -20,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +35,9 @@ WORKS = {
     "tutorial": Work(784, (400,), 50, 256, "bernoulli", "softplus"),
     "deep": Work(784, (512, 256), 10, 128),
     "digits": Work(64, (512,), 2, 128),
+    "wide, batch 4096": Work(hidden_dim=(2048,), batch_size=4096),
 }
+ON_A_GPU = "Vaelite", "PyTorch", "PyTorchFused", "PyTorchCompiled", "JAX"
 BUDGET = 2.5  # seconds of steps in a turn
 
 
@@ -61,7 +65,7 @@ def measure(name, work, peers, rounds, steps):
     times, losses = {peer: [] for peer in peers}, {}
     for round_ in range(rounds):
         for peer in peers:
-            command = [sys.executable, __file__, "--turn", json.dumps([peer, name, steps])]
+            command = [sys.executable, __file__, "--turn", json.dumps([peer, name, steps, work.backend])]
             output = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
             ms, losses[peer] = json.loads(output.splitlines()[-1])
             times[peer].append(ms)
@@ -136,22 +140,26 @@ def draw(results, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--works", nargs="+", choices=WORKS, default=list(WORKS), metavar="WORK")
+    parser.add_argument(
+        "--works", nargs="+", choices=WORKS, metavar="WORK", help="by default all but the widest, and that on a GPU"
+    )
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, help="a turn; by default as many as take some seconds")
+    parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy", help="cupy: all on a GPU")
     parser.add_argument("--save", action="store_true", help="write docs/speed.md and docs/images/speed.png")
     parser.add_argument("--turn", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.turn:
-        peer, name, steps = json.loads(args.turn)
-        return turn(peer, WORKS[name], steps)
+        peer, name, steps, backend = json.loads(args.turn)
+        return turn(peer, replace(WORKS[name], backend=backend), steps)
+    args.peers = [p for p in args.peers if args.backend == "numpy" or p in ON_A_GPU]
     installed = [p for p in args.peers if p not in NEEDS or importlib.util.find_spec(NEEDS[p])]
     if missing := set(args.peers) - set(installed):
         print(f"not installed, left out: {', '.join(sorted(missing))}")
     results = {}
-    for name in args.works:
-        work = WORKS[name]
+    for name in args.works or [w for w in WORKS if args.backend == "cupy" or w != "wide, batch 4096"]:
+        work = replace(WORKS[name], backend=args.backend)
         peers = [peer for peer in installed if peer != "Pyro" or work.likelihood == "bernoulli"]
         products = work.batch_size * (work.pixels + sum(work.hidden_dim)) * work.hidden_dim[0]
         steps = args.steps or int(np.clip(BUDGET * 2e10 / products / 1.5, 50, 500))

@@ -57,6 +57,7 @@ def parse(arguments=None):
     add("--init", default="glorot", metavar="NAME", help="first weights: glorot (the default), or torch, as PyTorch's")
     add("--test", action="store_true", help="MNIST and IDX files: record the loss of the test images, and draw these")
     add("--tsne", action="store_true", help="draw the t-SNE of the encoded images too (needs scikit-learn)")
+    add("--backend", default="numpy", metavar="NAME", help="numpy (the default), cupy (a GPU), or auto")
     add("--quiet", action="store_true", help="print no progress")
     add("--version", action="version", version=f"vaelite {vaelite.__version__}")
     return parser.parse_args(arguments)
@@ -79,7 +80,7 @@ def main(arguments=None):
         how = {"max_epochs": args.epochs, "stopping": "epochs"} if args.epochs is not None else {}
         vae = vaelite.fit(
             X, X_test, latent_dim=args.latent_dim, hidden_dim=args.hidden_dim, activation=args.activation,
-            likelihood=likelihood, init=args.init, batch_size=args.batch_size,
+            likelihood=likelihood, init=args.init, backend=args.backend, batch_size=args.batch_size,
             learning_rate=args.learning_rate, rng=args.seed, normalized=not args.without_constants,
             progress=not args.quiet, **how,
         )  # fmt: skip
@@ -89,7 +90,7 @@ def main(arguments=None):
         for name in PICTURES:  # of an earlier run
             (args.out / f"{name}.png").unlink(missing_ok=True)
         pictures = draw(vae, *((X, y) if X_test is None else (X_test, y_test)), args)
-    except (ValueError, TypeError, OSError, ImportError, vaelite.TrainingError) as error:
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"wrote model.npz, {', '.join(pictures)} into {args.out}{os.sep}")

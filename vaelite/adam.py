@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from .backend import elementwise
+
 BLOCK = 65_536  # elements: five blocks of this size stay in a core's cache
 TINY = 1e-30  # far below what can move a parameter, far above float32's denormal numbers
 FLUSH_EVERY = 32  # steps; from TINY a moment cannot decay to a denormal number in so few
@@ -49,27 +51,43 @@ class Adam:
     def update(self, params, grads):
         """Take one step: change every array of ``params`` in place, against its gradient."""
         self.t += 1
+        # The weights (1 - beta) of the textbook's means and their bias corrections are all in these two numbers.
+        scale_m = (1 - self.beta1) / (1 - self.beta1**self.t)
+        scale_v = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.t))
+        step_size, epsilon = self.learning_rate * scale_m / scale_v, self.epsilon / scale_v
         for name, param in params.items():
             if name not in self.m:
                 self.m[name], self.v[name] = np.zeros_like(param), np.zeros_like(param)
-            arrays = [array.reshape(-1) for array in (param, grads[name], self.m[name], self.v[name])]
-            for start in range(0, param.size, BLOCK):
-                self._update_block(*(array[start : start + BLOCK] for array in arrays))
+            p, g, m, v = (array.reshape(-1) for array in (param, grads[name], self.m[name], self.v[name]))
+            _update(g, self.beta1, self.beta2, step_size, epsilon, self.t % FLUSH_EVERY == 0, p, m, v)
 
-    def _update_block(self, p, g, m, v):
-        # The weights (1 - beta) of the textbook's means and their bias corrections are all in scale_m and scale_v.
-        scale_m = (1 - self.beta1) / (1 - self.beta1**self.t)
-        scale_v = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.t))
-        m *= self.beta1
-        m += g
-        change = g * g
-        v *= self.beta2
-        v += change
-        if self.t % FLUSH_EVERY == 0:
-            for moment in m, v:
-                moment *= abs(moment) > TINY  # denormal numbers would make every later step slow
-        np.sqrt(v, out=change)
-        change += self.epsilon / scale_v
-        np.divide(m, change, out=change)
-        change *= self.learning_rate * scale_m / scale_v
-        p -= change
+
+@elementwise(
+    "T g, float64 beta1, float64 beta2, float64 step_size, float64 epsilon, bool flush",
+    "T p, T m, T v",
+    """
+    m = (T)beta1 * m + g;
+    v = (T)beta2 * v + g * g;
+    p -= (T)step_size * m / (sqrt(v) + (T)epsilon);
+    """,
+)
+def _update(g, beta1, beta2, step_size, epsilon, flush, p, m, v):
+    for start in range(0, p.size, BLOCK):
+        block = slice(start, start + BLOCK)
+        _update_block(g[block], beta1, beta2, step_size, epsilon, flush, p[block], m[block], v[block])
+
+
+def _update_block(g, beta1, beta2, step_size, epsilon, flush, p, m, v):
+    m *= beta1
+    m += g
+    change = g * g
+    v *= beta2
+    v += change
+    if flush:
+        for moment in m, v:
+            moment *= abs(moment) > TINY  # denormal numbers would make every later step slow
+    np.sqrt(v, out=change)
+    change += epsilon
+    np.divide(m, change, out=change)
+    change *= step_size
+    p -= change

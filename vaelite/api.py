@@ -93,12 +93,14 @@ fit.__signature__ = fit_autoencoder.__signature__ = inspect.Signature(
 )
 
 
-def load(path, **own):
+def load(path, *, backend="numpy", **own):
     """Read a model that `VAE.save` wrote.
 
     Parameters
     ----------
     path : path
+    backend : {"numpy", "cupy", "auto"}
+        Where it is to compute, wherever it was trained.
     **own : callable or object
         The terms (``negloglikelihood=``, ...) and the ``likelihood=`` of your own that the model was fitted with.
 
@@ -120,7 +122,7 @@ def load(path, **own):
         if manifest["likelihood"] is not None:
             name, settings = manifest["likelihood"]
             own["likelihood"] = LIKELIHOODS[name](**settings)
-        vae = KINDS[manifest["kind"]](**manifest["model"], **own)
+        vae = KINDS[manifest["kind"]](**manifest["model"], **own, backend=backend)
         vae.n_features = validation.check_count("n_features", manifest["n_features"])
         vars(vae).update({key: manifest["solution"][key] for key in SOLUTION})
         _check_params(vae, params)

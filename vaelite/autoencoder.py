@@ -1,11 +1,11 @@
 """The autoencoder: the same networks as the VAE's, without noise, prior and KL."""
 
-import autograd.numpy as np
+import math
 
 from . import networks
 from .model import VAE
 from .objectives import Reconstruction
-from .ops import ACTIVATIONS
+from .ops import ACTIVATIONS, full
 
 
 class Autoencoder(VAE):
@@ -37,4 +37,4 @@ class Autoencoder(VAE):
 
     def _encode(self, params, x):
         mu = networks.encode_mean(params, x, ACTIVATIONS[self.activation])
-        return mu, np.full(mu.shape, -np.inf, dtype=mu.dtype)
+        return mu, full(mu, mu.shape, -math.inf)

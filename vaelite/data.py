@@ -6,6 +6,7 @@ batch by batch.
 
 import numpy as np
 
+from .backend import on_device, read_only
 from .disk import Reading
 from .validation import check_count, check_number
 
@@ -35,14 +36,13 @@ def minibatches(X, batch_size, dtype, rng=None, grey_levels=True):
     order = None if rng is None else rng.permutation(n)
     for start in range(0, max(n, 1), batch_size):  # no rows give one batch of no rows
         rows = slice(start, min(start + batch_size, n))
-        batch = to_float(reading[rows if order is None else order[rows]], dtype, grey_levels).view()
-        batch.flags.writeable = False  # it may be a part of X itself
-        yield batch
+        batch = to_float(reading[rows if order is None else order[rows]], dtype, grey_levels)
+        yield read_only(batch)  # it may be a part of X itself
 
 
 def to_float(x, dtype, grey_levels=True):
     """Numbers as floats; uint8 as grey levels, 255 becoming 1, if they are that."""
-    x = np.asarray(x)
+    x = x if on_device(x) else np.asarray(x)
     if x.dtype == np.uint8 and grey_levels:
         return np.multiply(x, dtype.type(1 / 255), dtype=dtype)
     return x.astype(dtype, copy=False)

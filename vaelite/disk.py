@@ -4,6 +4,8 @@ import mmap
 
 import numpy as np
 
+from .backend import module_of, on_device
+
 AROUND = 2**21  # bytes around a row that the system may map with it: a large page
 LIMIT = 2**26  # bytes that may be mapped at a time
 
@@ -22,8 +24,11 @@ class Reading:
 
     def __getitem__(self, rows):
         """The rows of a slice, or those that an array of row numbers names."""
+        if on_device(self.X):
+            return self.X[rows if isinstance(rows, slice) else module_of(self.X).asarray(rows)]
         if self.mapped is None:
-            return np.asarray(self.X[rows])
+            part = self.X[rows]
+            return part if on_device(part) else np.asarray(part)
         if isinstance(rows, slice):
             return self._note(np.asarray(self.X[rows]), AROUND)
         at_once = max(1, LIMIT // AROUND)

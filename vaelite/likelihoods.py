@@ -18,10 +18,10 @@ import numbers
 import autograd.numpy as np
 from autograd.extend import defvjp
 from autograd.numpy.numpy_vjps import unbroadcast_f
-from scipy.special import logsumexp
 
 from . import terms
-from .ops import differentiable, logistic, softplus
+from .backend import special
+from .ops import differentiable, full, logistic, one_hot, reshape, softplus
 from .validation import check_count, warn
 
 QUANTIZATION = -math.log(255 * math.sqrt(12))  # log standard deviation of rounding to 8 bits: -6.78
@@ -136,7 +136,7 @@ class Gaussian(Likelihood):
         if self.mean == "logistic":
             mu = logistic(mu)
         if logsigma is None:
-            logsigma = np.full((*mu.shape[:-1], 1), math.log(self.sigma), mu.dtype)
+            logsigma = full(mu, (*mu.shape[:-1], 1), math.log(self.sigma))
         elif self.floor is not None:
             logsigma = np.logaddexp(logsigma, self.floor)
         return mu, logsigma
@@ -244,7 +244,7 @@ class Categorical(Likelihood):
 
     def parameters(self, logits):
         """The logits as (batch, D, L)."""
-        return (np.reshape(logits, (*logits.shape[:-1], -1, self.levels)),)
+        return (reshape(logits, (*logits.shape[:-1], -1, self.levels)),)
 
     @staticmethod
     def negloglikelihood(x, logits):
@@ -307,13 +307,12 @@ defvjp(
 
 @differentiable
 def _categorical(x, logits):
-    chosen = np.take_along_axis(logits, np.asarray(x, dtype=np.intp)[..., None], axis=-1)[..., 0]
-    return np.sum(logsumexp(logits, axis=-1) - chosen, axis=-1)
+    chosen = np.take_along_axis(logits, x.astype(np.intp)[..., None], axis=-1)[..., 0]
+    return np.sum(special(logits).logsumexp(logits, axis=-1) - chosen, axis=-1)
 
 
 def _d_categorical(ans, x, logits):
-    levels = np.arange(logits.shape[-1])
-    return lambda g: g[..., None, None] * (_softmax(logits) - (x[..., None] == levels))
+    return lambda g: g[..., None, None] * (_softmax(logits) - one_hot(x, logits.shape[-1]))
 
 
 defvjp(_categorical, _d_categorical, argnums=[1])

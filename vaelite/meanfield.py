@@ -183,6 +183,8 @@ class MeanField(VAE):
             This one.
         """
         validation.check_choice("stopping", stopping, ("epochs", "lecture"))
+        if self.backend.name != "numpy":
+            raise ValueError(f'MeanField computes in NumPy only, got backend="{self.backend.name}"')
         allowed = ("batch_size", "learning_rate", "tol", "kl", "beta", "warmup_epochs", "normalized", "rng", "progress")
         validation.check_keywords("MeanField.fit", settings, [*allowed, "log_every", "callbacks"])
         self.local_learning_rate = validation.check_number("local_learning_rate", local_learning_rate, 0)
@@ -240,6 +242,11 @@ class LocalRun(Run):
     def optimizer(self, learning_rate):
         self.adam = Adam(learning_rate)
         return self
+
+    @property
+    def t(self):
+        """Steps taken."""
+        return self.adam.t
 
     def update(self, params, grads):
         """Take one step: Adam for the decoder, and another for the batch's rows, each of which has a step an epoch."""

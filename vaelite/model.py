@@ -7,6 +7,8 @@ from functools import partial
 import numpy as np
 
 from . import networks, storage, terms, trainer, validation
+from .backend import BACKENDS
+from .backend import backend as get_backend
 from .convergence import stopping_rule
 from .data import hold_out, minibatches
 from .likelihoods import LIKELIHOODS
@@ -41,6 +43,9 @@ class VAE:
         Write them with autograd's NumPy: ``import autograd.numpy as np``.
     dtype : {None, "float32", "float64"}
         Of all computation. None takes the data's, and float32 for integers.
+    backend : {"numpy", "cupy", "auto"}
+        Where to train, encode, decode, sample and score: NumPy; a GPU, by CuPy; or a GPU where there is one.
+        What comes back are NumPy's arrays.
 
     Attributes
     ----------
@@ -70,7 +75,8 @@ class VAE:
 
     def __init__(
         self, latent_dim=2, hidden_dim=512, *, activation="relu", likelihood="gaussian", init="glorot",
-        negloglikelihood=None, neglogprior=None, neglogposterior=None, reparameterize=None, dtype=None
+        negloglikelihood=None, neglogprior=None, neglogposterior=None, reparameterize=None, dtype=None,
+        backend="numpy"
     ):  # fmt: skip
         self.latent_dim = validation.check_count("latent_dim", latent_dim)
         self.hidden_dim = validation.check_hidden_dim(hidden_dim)
@@ -81,6 +87,8 @@ class VAE:
         self.init = validation.check_choice("init", init, networks.INITS)
         self.dtype = None if dtype is None else validation.check_dtype(dtype)
         given = (negloglikelihood, neglogprior, neglogposterior, reparameterize)
+        self.backend_asked_for = validation.check_choice("backend", backend, BACKENDS)
+        self.backend = get_backend(backend)
         self.own_terms = {
             name: validation.check_callable(name, term)
             for name, term in zip(OWN_TERMS, given, strict=True) if term is not None
@@ -181,6 +189,7 @@ class VAE:
         rule = stopping_rule(stopping, tol, patience)
         listeners = [*reporters(progress), *(Bound(callback, self) for callback in _callables(callbacks))]
         seed = seed_sequence(rng)
+        X, X_test = self.backend.hold(X), None if X_test is None else self.backend.hold(X_test)
         X, X_eval = hold_out(X, validation_fraction, generator(seed, SPLIT)) if rule.holds_out else (X, X)
         batch_size = validation.check_batch_size(batch_size, X.shape[0])
         settings = {"normalized": normalized, "kl": kl, "beta": beta, "importance_samples": importance_samples}
@@ -191,10 +200,13 @@ class VAE:
                 f"warmup_epochs={warmup} has no meaning for an objective without a KL weight; leave it at 0"
             )
 
+        if progress and self.backend_asked_for != "numpy":
+            print(f"> backend = {self.backend.name}")
         before = vars(self).copy()
         try:
             self.build(X.shape[1], dtype, seed)
             self.stopping = stopping
+            self.params = self._computing_params()
             run = self._run(
                 X, self.objective(**settings), seed, batch_size, importance_samples, warmup, steps_per_epoch
             )
@@ -212,6 +224,7 @@ class VAE:
             vars(self).update(before)  # a fit that fails leaves the model as it was
             raise
         vars(self).update(vars(solution))
+        self.params = {name: self.backend.to_host(array) for name, array in self.params.items()}
         return self
 
     def _run(self, X, *settings):
@@ -372,8 +385,9 @@ class VAE:
         array, shape (n,)
             In nats, with all constants.
         """
-        batches = self.noisy_batches(X, sampling_generator(rng))
-        return -trainer.evaluate(self.objective(), self.params, batches)[0]
+        to_device, batches = self.backend.to_device, self.noisy_batches(X, sampling_generator(rng))
+        batches = ((to_device(x), to_device(eps)) for x, eps in batches)
+        return -trainer.evaluate(self.objective(), self._computing_params(), batches)[0]
 
     def score(self, X, rng=0):
         """The mean of `score_samples`, a float, in nats an example."""
@@ -472,8 +486,13 @@ class VAE:
     def _by_chunks(self, function, array, grey_levels=False):
         """``function(params, rows)``, a tuple of arrays, for all rows of an array, a bounded number at a time."""
         batches = minibatches(array, CHUNK_ROWS, self._dtype(), grey_levels=grey_levels)
-        chunks = [function(self.params, rows) for rows in batches]
+        params, here = self._computing_params(), self.backend
+        chunks = [tuple(map(here.to_host, function(params, here.to_device(rows)))) for rows in batches]
         return tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
+
+    def _computing_params(self):
+        """The parameters where the backend computes."""
+        return {name: self.backend.to_device(array) for name, array in self.params.items()}
 
 
 def _callables(callbacks):

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from .ops import affine
+from .ops import affine, full
 
 INITS = "glorot", "torch"
 
@@ -92,7 +92,7 @@ def head(params, name, h):
     """One output of a network, an affine function of its last hidden layer ``h``, or a constant a row."""
     if f"{name}.W" in params:
         return affine(h, params[f"{name}.W"], params[f"{name}.b"])
-    return params[f"{name}.b"] + np.zeros((*np.shape(h)[:-1], 1), dtype=params[f"{name}.b"].dtype)
+    return params[f"{name}.b"] + full(h, (*h.shape[:-1], 1), 0.0)
 
 
 def encode(params, x, activation):

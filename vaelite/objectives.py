@@ -11,7 +11,7 @@ from functools import wraps
 import autograd.numpy as np
 
 from . import terms
-from .ops import cast, copies, logmeanexp, mean
+from .ops import cast, copies, full, logmeanexp, mean, reshape
 from .validation import check_choice, check_count, check_number
 
 FLOATS = np.float32, np.float64
@@ -116,8 +116,8 @@ class ImportanceWeighted(NegELBO):
         K, batch, latent_dim = eps.shape
         mu, logsigma = (copies(array, K) for array in self.encode(params, x))
         x = copies(x, K)
-        answers = self._terms(params, x, mu, logsigma, np.reshape(eps, (K * batch, latent_dim)))
-        return tuple(np.reshape(answer, (K, batch)) for answer in answers)
+        answers = self._terms(params, x, mu, logsigma, reshape(eps, (K * batch, latent_dim)))
+        return tuple(reshape(answer, (K, batch)) for answer in answers)
 
     def parts(self, params, x, eps):
         """As `NegELBO.parts`; nll and kl are means over the samples, and the loss is at most their sum."""
@@ -133,7 +133,7 @@ class Reconstruction(NegELBO):
     def terms(self, params, x, eps):
         """As `NegELBO.terms`, with zeros for prior and posterior; the noise is not used."""
         mu, _ = self.encode(params, x)
-        nothing = np.zeros(len(x), dtype=x.dtype)
+        nothing = full(x, (len(x),), 0.0)
         return self.negloglikelihood(x, *self.decode(params, mu)), nothing, nothing
 
     def parts(self, params, x, eps):

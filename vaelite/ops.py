@@ -10,8 +10,9 @@ import inspect
 import math
 
 import autograd.numpy as np
-from autograd.extend import defvjp, primitive
-from scipy.special import logsumexp
+from autograd.extend import defvjp, notrace_primitive, primitive
+
+from .backend import special
 
 
 def differentiable(function):
@@ -45,7 +46,9 @@ defvjp(
 @differentiable
 def relu(x):
     """``max(x, 0)``, element by element."""
-    return np.maximum(x, np.zeros(x.shape[-1:], x.dtype))  # to a row of zeros: three times as fast as to a single one
+    return np.maximum(
+        x, np.zeros_like(x, shape=x.shape[-1:])
+    )  # to a row of zeros: three times as fast as to a single one
 
 
 defvjp(relu, lambda ans, x: lambda g: g * (ans > 0))
@@ -81,7 +84,7 @@ defvjp(logistic, lambda ans, x: lambda g: g * (ans * (1 - ans)))
 @differentiable
 def sum_of_squares(x):
     """The sum of squares over the last axis, without an array of squares."""
-    return np.vecdot(x, x)
+    return np.einsum("...i,...i->...", x, x)
 
 
 defvjp(sum_of_squares, lambda ans, x: lambda g: 2 * g[..., None] * x)
@@ -97,6 +100,28 @@ defvjp(copies, lambda ans, x, n: lambda g: np.sum(np.reshape(g, (n, *x.shape)), 
 
 
 @differentiable
+def reshape(x, shape):
+    """The elements of x in another shape."""
+    return np.reshape(x, shape)
+
+
+defvjp(reshape, lambda ans, x, shape: lambda g: np.reshape(g, x.shape))
+
+
+@notrace_primitive
+def full(x, shape, value):
+    """An array of one value where x lives, in the dtype of x."""
+    return np.full_like(x, value, shape=shape)
+
+
+@notrace_primitive
+def one_hot(x, n):
+    """Whole numbers as rows of n zeros and ones: (...) to (..., n)."""
+    numbers = np.cumsum(np.ones_like(x, shape=(n,))) - 1
+    return x[..., None] == numbers
+
+
+@differentiable
 def mean(x):
     """The mean of all elements, a scalar in the dtype of ``x``."""
     return np.mean(x)
@@ -108,7 +133,7 @@ defvjp(mean, lambda ans, x: lambda g: np.broadcast_to(g / x.size, x.shape))
 @differentiable
 def logmeanexp(x):
     """``log(mean(exp(x)))`` over the first axis, without overflow: (samples, batch) to (batch,)."""
-    return logsumexp(x, axis=0) - math.log(len(x))
+    return special(x).logsumexp(x, axis=0) - math.log(len(x))
 
 
 defvjp(logmeanexp, lambda ans, x: lambda g: g * np.exp(x - ans) / len(x))

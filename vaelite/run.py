@@ -6,6 +6,7 @@ from itertools import islice
 
 from . import trainer
 from .adam import Adam
+from .backend import to_host
 from .rehearsal import rehearse
 from .streams import CHECK, NOISE, SHUFFLE, generator
 
@@ -54,7 +55,9 @@ class Run:
         return Adam(learning_rate)
 
     def _noisy(self, X, rows, noise, shuffle=None):
-        return self.model._noisy_batches(X, rows, noise, shuffle, dtype=self.model._dtype(), samples=self.samples)
+        batches = self.model._noisy_batches(X, rows, noise, shuffle, dtype=self.model._dtype(), samples=self.samples)
+        to_device = self.model.backend.to_device
+        return ((to_device(x), to_device(eps)) for x, eps in batches)
 
 
 class Bound:
@@ -75,8 +78,9 @@ class Bound:
     def _tell(self, listener, state):
         if listener is not None:
             vars(self.model).update(
-                params=state.params, history=state.history, log=state.log, n_epochs=state.epoch,
-                best_epoch=state.best_epoch, converged=False, stop_reason="still training",
+                params={name: to_host(array) for name, array in state.params.items()},
+                history=state.history, log=state.log, n_epochs=state.epoch, best_epoch=state.best_epoch,
+                converged=False, stop_reason="still training",
             )  # fmt: skip
             return listener(self.model, state)
         return None

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from .backend import is_time_to_look, number, read_only, to_host
 from .exceptions import ConvergenceWarning, TrainingError
 from .gradient import value_and_grad
 from .objectives import TERMS
@@ -47,6 +48,8 @@ class Solution:
 def step(objective, params, adam, x, eps):
     """One step of training, in place: gradient, then Adam. Nothing changes unless all of it is finite.
 
+    On a device that is looked at every 50 steps only, for each look is a wait.
+
     Parameters
     ----------
     objective : NegELBO
@@ -59,7 +62,7 @@ def step(objective, params, adam, x, eps):
     Returns
     -------
     float
-        The loss before the step, in nats an example.
+        The loss before the step, in nats an example; on a device an array of no axes, not waited for.
 
     Raises
     ------
@@ -68,14 +71,14 @@ def step(objective, params, adam, x, eps):
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what they lead to is caught here
         loss, grads = value_and_grad(objective)(params, x, eps)
-        finite = all(map(_all_finite, (loss, *grads.values())))
+        finite = not is_time_to_look(loss, adam.t) or all(map(_all_finite, (loss, *grads.values())))
     if not finite:
         raise TrainingError(
             f"{_first_not_finite(objective, params, grads, x, eps)} is not finite; a smaller learning_rate or "
             "standardised data may help, and terms of your own should not overflow"
         )
     adam.update(params, grads)
-    return float(loss)
+    return number(loss)
 
 
 def epoch(objective, params, adam, batches, after_step=None):
@@ -109,7 +112,7 @@ def epoch(objective, params, adam, batches, after_step=None):
         total, rows = total + loss * len(x), rows + len(x)
         if after_step is not None:
             after_step(loss)
-    return total / rows
+    return float(total / rows)
 
 
 def evaluate(objective, params, batches):
@@ -127,7 +130,7 @@ def evaluate(objective, params, batches):
     array, shape (3, n)
         The loss of each row, and its reconstruction and KL parts, in nats.
     """
-    return np.concatenate([np.stack(objective.parts(params, x, eps)) for x, eps in batches], axis=1)
+    return to_host(np.concatenate([np.stack(objective.parts(params, x, eps)) for x, eps in batches], axis=1))
 
 
 def train(objective, params, adam, rule, batches, evaluations, *, max_epochs, log_every=100, callbacks=()):
@@ -168,14 +171,14 @@ def train(objective, params, adam, rule, batches, evaluations, *, max_epochs, lo
     keep_freed_memory()
     start, recorder = time.perf_counter(), Recorder(evaluations)
     callbacks = [recorder, *callbacks]
-    read_only = MappingProxyType({name: _read_only(array) for name, array in params.items()})
-    state = State(read_only, max_epochs, history=recorder.history, log=recorder.log)
+    views = MappingProxyType({name: read_only(array) for name, array in params.items()})
+    state = State(views, max_epochs, history=recorder.history, log=recorder.log)
     best, reason = params, None
 
     def after_step(loss):
         state.iteration += 1
         if state.iteration % log_every == 0:
-            state.train_loss, state.ps_norm = loss, _ps_norm(params)
+            state.train_loss, state.ps_norm = float(loss), _ps_norm(params)
             _tell(callbacks, "on_iteration", state)
 
     try:
@@ -247,18 +250,13 @@ def _tell(callbacks, event, state):
 def _all_finite(array):
     """Whether all elements are finite; the sum of squares answers in one pass, unless it overflows."""
     flat = np.ravel(array)
-    return math.isfinite(np.dot(flat, flat)) or bool(np.isfinite(flat).all())
+    with np.errstate(over="ignore"):
+        return math.isfinite(np.dot(flat, flat)) or bool(np.isfinite(flat).all())
 
 
 def _ps_norm(params):
     """The sum of the arrays' Euclidean norms."""
     return float(sum(np.linalg.norm(array) for array in params.values()))
-
-
-def _read_only(array):
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 def keep_freed_memory():

@@ -1,0 +1,196 @@
+"""A stand-in for CuPy: arrays that answer NumPy's protocols, live on a "device", and refuse silent copies to the host.
+
+``import device as cupy``. What CuPy refuses is refused here, with its errors: conversion by NumPy, mixing with NumPy's
+arrays, and NumPy functions that CuPy does not have. `asnumpy` and `asarray` are the only ways between host and device;
+`transfers` counts them, and `waits` the times that the host had to wait for a number.
+"""
+
+import numpy as np
+
+# The functions of NumPy that are used on arrays and that CuPy answers (docs.cupy.dev, "Comparison Table").
+FUNCTIONS = {
+    np.argmax, np.argmin, np.broadcast_to, np.clip, np.concatenate, np.copyto, np.cumsum, np.dot, np.einsum,
+    np.expand_dims, np.full_like, np.iscomplexobj, np.max, np.mean, np.min, np.moveaxis, np.ndim, np.ones_like, np.prod,
+    np.ravel, np.repeat,
+    np.reshape, np.result_type, np.shape, np.size, np.squeeze, np.stack, np.std, np.sum, np.swapaxes,
+    np.take_along_axis, np.tensordot, np.tile, np.transpose, np.var, np.where, np.zeros_like, np.linalg.norm,
+}  # fmt: skip
+NO_UFUNCS = {np.vecdot, np.matvec, np.vecmat} if hasattr(np, "matvec") else {np.vecdot}
+transfers = {"to host": 0, "to device": 0}
+waits = []
+
+
+class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array on the stand-in device."""
+
+    __array_priority__ = 100
+
+    def __init__(self, host):
+        self._host = host
+
+    # Refusals
+
+    def __array__(self, *args, **kwargs):
+        raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()`.")
+
+    def _wait(self, convert):
+        waits.append(self)
+        return convert(self._host)
+
+    def __float__(self):
+        return self._wait(float)
+
+    def __int__(self):
+        return self._wait(int)
+
+    def __bool__(self):
+        return self._wait(bool)
+
+    def item(self):
+        return self._wait(lambda host: host.item())
+
+    def tolist(self):
+        return self._wait(lambda host: host.tolist())
+
+    # NumPy's protocols
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
+        if ufunc in NO_UFUNCS or method not in ("__call__",):
+            return NotImplemented
+        if out is not None:
+            kwargs["out"] = tuple(_unwrap(o) for o in out)
+        return _wrap(ufunc(*map(_unwrap, inputs), **kwargs), out)
+
+    def __array_function__(self, function, types, args, kwargs):
+        if function not in FUNCTIONS:
+            return NotImplemented
+        if kwargs.get("order", "C") is None:
+            raise TypeError("order should be a string")
+        return _wrap(function(*_deep(args), **_deep(kwargs)))
+
+    # An array's own
+
+    dtype = property(lambda self: self._host.dtype)
+    shape = property(lambda self: self._host.shape)
+    ndim = property(lambda self: self._host.ndim)
+    size = property(lambda self: self._host.size)
+    nbytes = property(lambda self: self._host.nbytes)
+    T = property(lambda self: ndarray(self._host.T))
+
+    def __len__(self):
+        return len(self._host)
+
+    def __getitem__(self, index):
+        return ndarray(np.asarray(self._host[_deep(index)]))
+
+    def __setitem__(self, index, value):
+        self._host[_deep(index)] = _unwrap(value)
+
+    def get(self):
+        transfers["to host"] += 1
+        return self._host.copy()
+
+    def __repr__(self):
+        return f"device.ndarray({self._host!r})"
+
+
+def _method(name):
+    def method(self, *args, **kwargs):
+        return _wrap(getattr(self._host, name)(*_deep(args), **_deep(kwargs)))
+
+    return method
+
+
+for _name in ("astype", "reshape", "sum", "mean", "min", "max", "all", "any", "copy", "ravel", "view"):
+    setattr(ndarray, _name, _method(_name))
+
+
+def _unwrap(value):
+    if isinstance(value, ndarray):
+        return value._host
+    if isinstance(value, np.ndarray) and value.ndim:
+        raise TypeError(f"Unsupported type {type(value)}")
+    return value
+
+
+def _deep(value):
+    if isinstance(value, (tuple, list)):
+        return type(value)(_deep(part) for part in value)
+    if isinstance(value, dict):
+        return {key: _deep(part) for key, part in value.items()}
+    return _unwrap(value)
+
+
+def _wrap(answer, out=None):
+    if out is not None:
+        return out[0]
+    if isinstance(answer, (np.ndarray, np.generic)):
+        return ndarray(np.asarray(answer))
+    return answer
+
+
+def asarray(array):
+    """From the host to the device."""
+    if isinstance(array, ndarray):
+        return array
+    transfers["to device"] += 1
+    return ndarray(np.array(array))
+
+
+def asnumpy(array):
+    """From the device to the host."""
+    return array.get() if isinstance(array, ndarray) else np.asarray(array)
+
+
+def zeros(shape, dtype=float):
+    return ndarray(np.zeros(shape, dtype))
+
+
+def ones(shape, dtype=float):
+    return ndarray(np.ones(shape, dtype))
+
+
+def ElementwiseKernel(inputs, outputs, operation, name):
+    """The one kernel that there is, by the formula that NumPy has of it; only a device can compile the operation."""
+    assert name == "vaelite_update"
+
+    def adam(g, beta1, beta2, step_size, epsilon, flush, p, m, v):
+        g, p, m, v = (array._host for array in (g, p, m, v))
+        m[:] = beta1 * m + g
+        v[:] = beta2 * v + g * g
+        p -= (step_size * m / (np.sqrt(v) + epsilon)).astype(p.dtype)
+
+    return adam
+
+
+class add:
+    """``add.at``, as CuPy has it."""
+
+    @staticmethod
+    def at(array, index, values):
+        np.add.at(array._host, _deep(index), _unwrap(values))
+
+
+class special:
+    """``cupyx.scipy.special``."""
+
+    @staticmethod
+    def logsumexp(array, axis=None):
+        from scipy.special import logsumexp
+
+        return _wrap(logsumexp(array._host, axis=axis))
+
+
+class cuda:
+    """What is asked of ``cupy.cuda``."""
+
+    class runtime:
+        free = 2**30
+
+        @staticmethod
+        def getDeviceCount():
+            return 1
+
+        @classmethod
+        def memGetInfo(cls):
+            return cls.free, 2**31
