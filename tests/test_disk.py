@@ -67,3 +67,16 @@ def test_changes_of_a_copy_in_memory_are_never_dropped(tmp_path, monkeypatch):
     for batch in vaelite.minibatches(X, 100, np.dtype(np.float32)):
         assert (batch == 0.5).all()
     assert (X == 0.5).all()
+
+
+def test_anything_with_a_shape_that_can_be_indexed(digits, quick):
+    class Rows:
+        shape = digits[0].shape
+
+        def __getitem__(self, index):
+            return digits[0][index].tolist()
+
+    lazily = vaelite.fit(Rows(), **quick, dtype="float32")
+    at_once = vaelite.fit(digits[0], **quick)
+    assert all(np.array_equal(a, at_once.params[name]) for name, a in lazily.params.items())
+    assert lazily.score(Rows()) == at_once.score(digits[0])

@@ -10,6 +10,16 @@ AROUND = 2**21  # bytes around a row that the system may map with it: a large pa
 LIMIT = 2**26  # bytes that may be mapped at a time
 
 
+class Untyped:
+    """An array-like that has a shape and can be indexed, but tells no dtype: it has that of its first row."""
+
+    def __init__(self, X):
+        self.X, self.shape, self.dtype = X, tuple(X.shape), np.asarray(X[:1]).dtype
+
+    def __getitem__(self, rows):
+        return np.asarray(self.X[rows])
+
+
 class Reading:
     """Reads rows of an array and keeps the memory bounded that this takes, if it is a `numpy.memmap`.
 

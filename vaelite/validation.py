@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from .disk import Reading
+from .disk import Reading, Untyped
 from .exceptions import NotFittedError
 
 PACKAGE = os.path.dirname(__file__)
@@ -116,6 +116,8 @@ def check_array(X, name="X"):
         raise TypeError(f"{name} is a {type(X).__module__} array on a device; pass {name}.get()")
     if isinstance(X, np.ma.MaskedArray):
         raise ValueError(f"{name} is a masked array, and masked values cannot be left out; fill them: {name}.filled(0)")
+    if hasattr(X, "shape") and hasattr(X, "__getitem__") and not hasattr(X, "dtype") and not hasattr(X, "iloc"):
+        X = Untyped(X)
     if not (hasattr(X, "shape") and hasattr(X, "dtype") and hasattr(X, "__getitem__")) or hasattr(X, "iloc"):
         try:
             X = np.asarray(X)
