@@ -138,6 +138,10 @@ def test_terms_and_building_blocks(function, arrays, dtype):
         (lambda x, y: x / y - x * y + x**2, (X, POSITIVE)),
         (lambda x: anp.sum((x - anp.mean(x, axis=1, keepdims=True)) ** 2, axis=1), (X,)),
         (lambda x: anp.var(x, axis=1), (X.astype(np.float64),)),
+        (lambda x: x**3, (X,)),
+        (lambda x: 2.0**x, (X,)),
+        (lambda x, y: x**y, (POSITIVE, MU)),
+        (lambda x: x**0, (X,)),
     ],
 )
 def test_what_users_write_with_autograds_numpy(function, arrays):
@@ -235,6 +239,25 @@ def test_a_term_of_ones_own(digits, quick):
         return anp.sum(z * z / 2 + 0.5 * anp.log(2 * anp.pi), axis=1)
 
     there, here = (vaelite.fit(digits[0], **quick, neglogprior=neglogprior, backend=name) for name in ("cupy", "numpy"))
+    assert there.history["train_loss"] == pytest.approx(here.history["train_loss"], rel=1e-3)
+
+
+class Laplace(vaelite.Likelihood):
+    """The likelihood of `vaelite.likelihoods`' docstring: plain data to the left of what is differentiated."""
+
+    def negloglikelihood(self, x, mu):
+        return anp.sum(abs(x - mu) + anp.log(2.0), axis=-1)
+
+
+def test_a_likelihood_of_ones_own(digits, quick):
+    there, here = (vaelite.fit(digits[0], **quick, likelihood=Laplace(), backend=name) for name in ("cupy", "numpy"))
+    assert there.history["train_loss"] == pytest.approx(here.history["train_loss"], rel=1e-3)
+
+
+def test_data_of_another_byte_order_move_batch_by_batch(digits, quick, device):
+    X = digits[0].astype(">f4")
+    assert backend.backend("cupy").hold(X) is X
+    there, here = (vaelite.fit(X, **quick, backend=name) for name in ("cupy", "numpy"))
     assert there.history["train_loss"] == pytest.approx(here.history["train_loss"], rel=1e-3)
 
 

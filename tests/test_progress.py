@@ -3,6 +3,7 @@
 import re
 import sys
 
+import numpy as np
 import pytest
 
 import vaelite
@@ -43,3 +44,21 @@ def test_without_tqdm_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     with pytest.raises(ImportError, match=r"vaelite\[progress\]"):
         progress.reporters("bar")
+
+
+def test_rows_that_are_done_are_told_of(vae, digits, capsys):
+    X = digits[0][:500]
+    silent = vaelite.log_evidence(vae, X, 20)
+    assert capsys.readouterr().out == ""
+    told = vaelite.log_evidence(vae, X, 20, progress=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"> {done} of 500 rows" for done in range(50, 501, 50)]
+    assert np.array_equal(silent.value, told.value)
+    vaelite.inference_gaps(vae, X[:30], 50, n_steps=2, progress="lines")
+    assert capsys.readouterr().out.splitlines()[-1] == "> 30 of 30 rows"
+
+
+def test_a_bar_of_rows(vae, digits, capsys):
+    pytest.importorskip("tqdm")
+    vaelite.infer(vae, digits[0][:300], n_steps=1, progress="bar")
+    assert "300/300" in capsys.readouterr().err

@@ -64,9 +64,10 @@ class Device(Backend):
         return self.module.asnumpy(array)
 
     def hold(self, X):
-        free, _ = self.module.cuda.runtime.memGetInfo()
-        size = math.prod(X.shape) * X.dtype.itemsize
-        return self.to_device(np.asarray(X[:])) if size < SHARE * free else X
+        free = self.module.cuda.runtime.memGetInfo()[0] + self.module.get_default_memory_pool().free_bytes()
+        fits = math.prod(X.shape) * X.dtype.itemsize < SHARE * free
+        known = X.dtype.isnative and X.dtype.char in "?bhilqBHILQefd"  # others become floats batch by batch
+        return self.to_device(np.asarray(X[:])) if fits and known else X
 
 
 def backend(name):
@@ -97,7 +98,7 @@ def backend(name):
             return Backend()
     try:
         cupy = importlib.import_module("cupy")
-    except ImportError:
+    except ModuleNotFoundError:  # one that is installed and cannot be loaded says itself why
         raise ImportError(
             'backend="cupy" needs CuPy and an NVIDIA GPU: python -m pip install "vaelite[gpu-cuda12]" or '
             '"vaelite[gpu-cuda13]", by the CUDA version that nvidia-smi prints'
@@ -108,6 +109,12 @@ def backend(name):
         raise RuntimeError(f'backend="cupy" finds no GPU: {error}') from error
     if count == 0:
         raise RuntimeError('backend="cupy" finds no GPU')
+    try:
+        float(cupy.ones(2).sum() + 1)  # a kernel: a driver alone is not enough
+    except Exception as error:
+        raise RuntimeError(
+            f'backend="cupy" finds a GPU, but cannot compile for it ({error}); CuPy needs the CUDA toolkit, too'
+        ) from error
     return Device(cupy, importlib.import_module("cupyx.scipy.special"))
 
 
@@ -187,6 +194,7 @@ def _teach_autograd(module):
     _on_device(anp.reshape, _d_shape)
     _on_device(anp.ravel, _d_shape)
     _on_device(anp.dot, _d_dot_a, _d_dot_b)
+    _on_device(anp.power, _d_power_x, _d_power_y)
 
 
 class DeviceSpace(VSpace):
@@ -272,6 +280,18 @@ def _d_where(which):
 
 def _d_shape(ans, x, *args, **kwargs):
     return lambda g: anp.reshape(g, anp.shape(x))
+
+
+def _d_power_x(ans, x, y):
+    def vjp(g):
+        exponent = anp.where(y, y - 1, 1.0) if on_device(y) else y - 1 if y else 1.0
+        return g * y * x**exponent
+
+    return numpy_vjps.unbroadcast_f(x, vjp)
+
+
+def _d_power_y(ans, x, y):
+    return numpy_vjps.unbroadcast_f(y, lambda g: g * anp.log(numpy_vjps.replace_zero(x, 1.0)) * ans)
 
 
 def _d_dot_a(ans, a, b):

@@ -192,7 +192,7 @@ class Gaps:
         return "\n".join([title, *(f"  {name:22s}{value.mean():10.3f}" for name, value in rows.items())])
 
 
-def inference_gaps(vae, X, n_samples=1000, rng=0, *, n_steps=300, learning_rate=0.1):
+def inference_gaps(vae, X, n_samples=1000, rng=0, *, n_steps=300, learning_rate=0.1, progress=False):
     """Split ``log p(x) - ELBO`` in what amortisation costs, and what the family of q costs.
 
     Parameters
@@ -205,6 +205,8 @@ def inference_gaps(vae, X, n_samples=1000, rng=0, *, n_steps=300, learning_rate=
     rng : int, SeedSequence, Generator or None
     n_steps, learning_rate
         Of `infer`, which starts from the encoder's q.
+    progress : {False, True, "lines", "bar"}
+        Of each of the four passes over the rows.
 
     Returns
     -------
@@ -219,9 +221,9 @@ def inference_gaps(vae, X, n_samples=1000, rng=0, *, n_steps=300, learning_rate=
         raise ValueError("a MeanField model has no encoder, and so no amortization gap; log_evidence and elbo work")
     check_posterior(vae)
     seed = sampling_generator(rng).integers(2**32)  # the same noise for both ELBOs: their difference has less
-    refined = infer(vae, X, vae.encode(X), n_steps=n_steps, learning_rate=learning_rate, rng=seed)
-    estimates = (elbo(vae, X, n_samples, seed, q) for q in (None, refined))
-    return Gaps(*estimates, log_evidence(vae, X, n_samples, seed, refined))
+    refined = infer(vae, X, vae.encode(X), n_steps=n_steps, learning_rate=learning_rate, rng=seed, progress=progress)
+    estimates = (elbo(vae, X, n_samples, seed, q, progress) for q in (None, refined))
+    return Gaps(*estimates, log_evidence(vae, X, n_samples, seed, refined, progress=progress))
 
 
 def _check_normal(vae):

@@ -7,6 +7,7 @@ from scipy.special import logsumexp
 
 from .data import minibatches
 from .ops import copies
+from .progress import track
 from .run import CHUNK_ROWS
 from .streams import sampling_generator
 from .terms import neglogprior
@@ -37,7 +38,7 @@ class Estimate:
         return f"{self.value.mean():.3f} +- {error:.3f} nats an example (mean over {n})"
 
 
-def log_evidence(vae, X, n_samples=1000, rng=0, q=None, prior_share=0.1):
+def log_evidence(vae, X, n_samples=1000, rng=0, q=None, prior_share=0.1, progress=False):
     """``log p(x)`` of each row, by importance weighting: the log of the mean of ``p(x|z) p(z) / r(z)`` over z from r.
 
     r is a mixture of q(z|x) and, for a share of the samples, of the prior: a q may miss a part of the posterior, and
@@ -57,6 +58,8 @@ def log_evidence(vae, X, n_samples=1000, rng=0, q=None, prior_share=0.1):
         Mu and logsigma of the q to draw from, such as `infer` gives, in place of the encoder's.
     prior_share : float
         Between 0 and 1; of few samples, none are from the prior.
+    progress : {False, True, "lines", "bar"}
+        True prints how many rows are done, or in a terminal where tqdm is installed keeps a bar.
 
     Returns
     -------
@@ -82,7 +85,7 @@ def log_evidence(vae, X, n_samples=1000, rng=0, q=None, prior_share=0.1):
     check_count("n_samples", n_samples)
     check_number("prior_share", prior_share, 0, 1, low_included=True)
     from_prior = int(n_samples * prior_share)
-    rows = [_weigh(log_weights) for log_weights in _log_weights(vae, X, n_samples, rng, q, from_prior)]
+    rows = [_weigh(log_weights) for log_weights in _log_weights(vae, X, n_samples, rng, q, from_prior, progress)]
     total, squares = (np.concatenate(parts) for parts in zip(*rows, strict=True))
     effective = np.exp(2 * total - squares)
     with np.errstate(divide="ignore", invalid="ignore"):  # one sample has no standard error: NaN
@@ -90,12 +93,12 @@ def log_evidence(vae, X, n_samples=1000, rng=0, q=None, prior_share=0.1):
     return Estimate(total - np.log(n_samples), error, effective)
 
 
-def elbo(vae, X, n_samples=100, rng=0, q=None):
+def elbo(vae, X, n_samples=100, rng=0, q=None, progress=False):
     """The ELBO of each row, as the mean over many samples of z.
 
     Parameters
     ----------
-    vae, X, n_samples, rng, q
+    vae, X, n_samples, rng, q, progress
         As for `log_evidence`.
 
     Returns
@@ -105,19 +108,19 @@ def elbo(vae, X, n_samples=100, rng=0, q=None):
         n_samples.
     """
     check_count("n_samples", n_samples)
-    rows = [np.concatenate(list(log_weights)) for log_weights in _log_weights(vae, X, n_samples, rng, q)]
+    rows = [np.concatenate(list(log_weights)) for log_weights in _log_weights(vae, X, n_samples, rng, q, 0, progress)]
     mean = np.concatenate([weights.mean(axis=0) for weights in rows])
     deviation = np.concatenate([weights.std(axis=0) for weights in rows])
     with np.errstate(divide="ignore", invalid="ignore"):  # one sample has no standard error: NaN
         return Estimate(mean, deviation / np.sqrt(np.float64(n_samples - 1)), np.full(len(mean), float(n_samples)))
 
 
-def _log_weights(vae, X, n_samples, rng=0, q=None, from_prior=0):
+def _log_weights(vae, X, n_samples, rng, q, from_prior, progress):
     """For a few rows after the other, the log importance weights of all samples, (k, rows) at a time."""
     check_posterior(vae)
     rng, q = sampling_generator(rng), vae.encode(X) if q is None else check_q(vae, X, q)
     rows, done = max(1, CHUNK_ROWS // n_samples), 0
-    for x in vae.batches(X, rows):
+    for x in track(vae.batches(X, rows), len(q[0]), progress):
         yield _weights_of_rows(vae, x, *(array[done : done + len(x)] for array in q), n_samples, from_prior, rng)
         done += len(x)
 
@@ -197,12 +200,14 @@ class Quadrature:
         self.extent = check_number("extent", extent, 0)
         self.axis = np.linspace(-extent, extent, n_nodes)
 
-    def log_evidence(self, X):
+    def log_evidence(self, X, progress=False):
         """``log p(x)`` of each row.
 
         Parameters
         ----------
         X : array-like, shape (n, n_features)
+        progress : {False, True, "lines", "bar"}
+            As for the function `log_evidence`.
 
         Returns
         -------
@@ -216,7 +221,7 @@ class Quadrature:
         UserWarning
             If for some row the error is above 0.01, or the posterior reaches the grid's edge.
         """
-        found = [self._sums(log_joint) for log_joint in self._log_joint(X)]
+        found = [self._sums(log_joint) for log_joint in self._log_joint(X, progress)]
         value, error, edge = (np.concatenate(parts) for parts in zip(*found, strict=True))
         self._warn(error, edge)
         return value, error
@@ -259,13 +264,14 @@ class Quadrature:
         coarse = logsumexp(log_joint[:, second], axis=1) + latent_dim * np.log(2)
         return total + log_cell, abs(total - coarse), np.exp(logsumexp(log_joint[:, edge], axis=1) - total)
 
-    def _log_joint(self, X):
+    def _log_joint(self, X, progress=False):
         """``log p(x|z) + log p(z)`` at every node, (rows, nodes), for a few rows after the other."""
         objective, params = self.vae.objective(), self.vae.params
         grid = np.meshgrid(*[self.axis] * self.vae.latent_dim, indexing="ij")
         nodes = np.stack(grid, axis=-1).reshape(-1, self.vae.latent_dim)
         dtype = next(iter(params.values())).dtype
-        for rows in self.vae.batches(X, max(1, 10_000 * CHUNK_ROWS // len(nodes))):
+        batches = self.vae.batches(X, max(1, 10_000 * CHUNK_ROWS // len(nodes)))
+        for rows in track(batches, np.shape(X)[0], progress):
             log_joint = np.empty((len(rows), len(nodes)))
             done = 0
             for z in minibatches(nodes, CHUNK_ROWS, dtype):

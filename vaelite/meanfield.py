@@ -14,6 +14,7 @@ from .exceptions import TrainingError
 from .gradient import value_and_grad
 from .model import VAE
 from .ops import copies
+from .progress import track
 from .run import CHUNK_ROWS, Run
 from .streams import SHUFFLE, generator, sampling_generator
 
@@ -21,7 +22,7 @@ Q = "q.mu", "q.logsigma"
 CANDIDATES = 100  # codes from the prior, the best of which inference begins with
 
 
-def infer(vae, X, q=None, *, observed=None, n_steps=300, n_samples=8, learning_rate=0.1, rng=0):
+def infer(vae, X, q=None, *, observed=None, n_steps=300, n_samples=8, learning_rate=0.1, rng=0, progress=False):
     """The best q(z|x) for each row by itself, for a decoder as it is: mean-field variational inference.
 
     Parameters
@@ -42,6 +43,8 @@ def infer(vae, X, q=None, *, observed=None, n_steps=300, n_samples=8, learning_r
     learning_rate : float
         At the beginning; it falls evenly to 0.
     rng : None, int, SeedSequence or Generator
+    progress : {False, True, "lines", "bar"}
+        True prints how many rows are done, or in a terminal where tqdm is installed keeps a bar.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def infer(vae, X, q=None, *, observed=None, n_steps=300, n_samples=8, learning_r
         X, objective = _observe(vae, X, observed, objective)
     q = None if q is None else validation.check_q(vae, X, q)
     found, done = [], 0
-    for x in vae.batches(X, max(1, CHUNK_ROWS // n_samples)):
+    for x in track(vae.batches(X, max(1, CHUNK_ROWS // n_samples)), np.shape(X)[0], progress):
         start = _best_of_the_prior(objective, vae, x, rng) if q is None else [a[done : done + len(x)].copy() for a in q]
         with np.errstate(over="ignore", invalid="ignore"):  # what they lead to is caught
             found.append(_optimise(objective, vae.params, x, start, n_steps, n_samples, learning_rate, rng))

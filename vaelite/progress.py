@@ -142,3 +142,33 @@ def reporters(progress):
     if progress == "bar":
         return [Bar()]
     return [Lines()] if progress else []
+
+
+def track(batches, n, progress):
+    """Batches of rows as they are, and a bar, or a line for each tenth of all n rows.
+
+    Parameters
+    ----------
+    batches : iterable of arrays
+    n : int
+        Rows in all.
+    progress : {True, False, "lines", "bar"}
+        As for `reporters`.
+
+    Yields
+    ------
+    array
+    """
+    kinds = {type(reporter) for reporter in reporters(progress)}
+    if Bar in kinds:
+        with Bar().tqdm(total=n, unit="row") as bar:
+            for batch in batches:
+                yield batch
+                bar.update(len(batch))
+        return
+    done = 0
+    for batch in batches:
+        yield batch
+        before, done = done, done + len(batch)
+        if kinds and 10 * done // n > 10 * before // n:
+            print(f"> {done} of {n} rows")
