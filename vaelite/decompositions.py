@@ -8,7 +8,7 @@ from scipy.special import logsumexp
 from .evidence import Estimate, elbo, log_evidence
 from .meanfield import MeanField, infer
 from .streams import sampling_generator
-from .terms import neglogposterior, neglogprior, reparameterize
+from .terms import kl_divergence, neglogposterior, neglogprior, reparameterize
 from .validation import check_number, check_posterior
 
 ACTIVE = 0.01  # variance of a latent's mean over the data, above which it is active
@@ -58,7 +58,7 @@ def elbo_parts(vae, X, rng=0):
         z = reparameterize(mu[rows], logsigma[rows], eps)
         nll.append(objective.negloglikelihood(x, *objective.decode(vae.params, z)))
         done += len(x)
-    return ELBOParts(np.concatenate(nll), (mu * mu + np.exp(2 * logsigma) - 1) / 2 - logsigma)
+    return ELBOParts(np.concatenate(nll), kl_divergence(mu[..., None], logsigma[..., None]))
 
 
 def active_units(vae, X, threshold=ACTIVE):

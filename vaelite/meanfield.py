@@ -104,8 +104,7 @@ def _best_of_the_prior(objective, vae, x, rng):
     """For each row the code that explains it best among some from the prior, and the prior's spread."""
     z = rng.standard_normal((CANDIDATES, vae.latent_dim), dtype=x.dtype)
     outputs = objective.decode(vae.params, z)
-    copies = ((row, np.broadcast_to(row, (CANDIDATES, len(row)))) for row in x)
-    best = [np.argmin(objective.negloglikelihood(copy, *outputs)) for _, copy in copies]
+    best = [np.argmin(objective.negloglikelihood(np.broadcast_to(row, (len(z), len(row))), *outputs)) for row in x]
     return z[best], np.zeros_like(z[best])
 
 
@@ -178,7 +177,8 @@ class MeanField(VAE):
         local_learning_rate : float
             Of each row's mu and logsigma, which take one step an epoch.
         **settings
-            Others of `VAE.fit`, but for those that need an encoder: X_test, importance_samples.
+            Others of `VAE.fit`, but for those that need an encoder (X_test, importance_samples), held-out rows, or
+            rows that an epoch leaves out (steps_per_epoch).
 
         Returns
         -------

@@ -46,9 +46,7 @@ defvjp(
 @differentiable
 def relu(x):
     """``max(x, 0)``, element by element."""
-    return np.maximum(
-        x, np.zeros_like(x, shape=x.shape[-1:])
-    )  # to a row of zeros: three times as fast as to a single one
+    return np.maximum(x, np.zeros_like(x, shape=x.shape[-1:]))  # a row of zeros: faster than a single one
 
 
 defvjp(relu, lambda ans, x: lambda g: g * (ans > 0))
