@@ -86,10 +86,11 @@ def categorical():
 
     def bars(ax):
         ax.bar(range(17), p[pixel], color="0.4")
-        ax.axvline(levels[0, pixel], color="C1", linestyle="--", label="the pixel's level in the image")
+        ax.axvline(levels[0, pixel], color="C1", linestyle="--", label="its level")
         ax.set(xlabel="level", ylabel="probability", xticks=range(0, 17, 4))
         ax.set_title("p(level|z) of the least certain pixel of an image")
-        ax.legend(frameon=False)
+        ax.margins(y=0.2)  # room for the legend
+        ax.legend(frameon=False, loc="upper left")
 
     panels(
         "categorical", lambda ax: (plots.draw_images(images / 16, ax=ax), ax.set_title("x drawn from p(x|z)")),
