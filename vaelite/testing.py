@@ -6,6 +6,10 @@
 
     refuted(Terms(neglogprior=mine))    # {} or, by name, the theorems that fail and their smallest counterexamples
 
+For a reader's answer to an exercise `check` prints a verdict::
+
+    check(mine, identities("neglogprior"))    # Right., or what is not right, or Not written yet.
+
 `THEOREMS` holds them by name, each a function of (terms, case) that raises AssertionError; the strategies `gaussians`,
 `posteriors` and `linear_models` draw the cases. No case needs a tolerance for chance: with respect to the noise, terms
 are at most quadratic, so that two samples, eps = +1 and -1, already have the exact mean. Needs hypothesis:
@@ -14,7 +18,7 @@ are at most quadratic, so that two samples, eps = +1 and -1, already have the ex
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from itertools import product
 
@@ -30,7 +34,7 @@ from . import estimators
 from . import terms as ours
 from .objectives import ImportanceWeighted, NegELBO
 from .ppca import ProbabilisticPCA
-from .validation import check_callable, check_count
+from .validation import check_callable, check_choice, check_count
 
 SIZES = range(2, 6)
 
@@ -383,9 +387,99 @@ def prove(statement, terms, max_examples=100, shrink=True):
     try_it()
 
 
+class NotWritten(Exception):
+    """What an answer raises that is not written yet."""
+
+
+def check(answer, test):
+    """Put an answer to the test and print the verdict: right, not right and why, or not written yet.
+
+    Parameters
+    ----------
+    answer : object
+        A function, or a value. `None`, `...`, and a function that returns these or raises NotImplementedError, are
+        not written yet.
+    test : callable
+        ``test(answer)`` raises an exception where the answer is wrong, as assertions do; `identities` makes one.
+
+    Returns
+    -------
+    bool or None
+        Whether it is right; None if it is not written yet.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vaelite.testing import check, identities
+    >>> check(lambda z: ..., identities("neglogprior"))
+    Not written yet.
+    >>> check(lambda z: np.sum(z * z + np.log(2 * np.pi), axis=1) / 2, identities("neglogprior"))
+    Right.
+    True
+    """
+    try:
+        test(_written(answer))
+    except NotWritten:
+        print("Not written yet.")
+        return None
+    except Exception as error:
+        print(f"Not right yet. {type(error).__name__}: {str(error).strip()}")
+        return False
+    print("Right.")
+    return True
+
+
+def _written(answer):
+    """The answer, or if it is a function one that raises NotWritten where that returns nothing."""
+    if answer is None or answer is ...:
+        raise NotWritten
+    if not callable(answer):
+        return answer
+
+    @wraps(answer)
+    def written(*arguments, **keywords):
+        try:
+            result = answer(*arguments, **keywords)
+        except NotImplementedError:
+            raise NotWritten from None
+        if result is None or result is ...:
+            raise NotWritten
+        return result
+
+    return written
+
+
+def identities(name, max_examples=25):
+    """A test for `check`: a term of one's own in place of vaelite's, in all theorems.
+
+    Parameters
+    ----------
+    name : {"negloglikelihood", "neglogprior", "neglogposterior", "reparameterize", "kl_divergence", "negelbo"}
+        Which of the `Terms` it is.
+    max_examples : int
+        Random cases a theorem, the same every time.
+
+    Returns
+    -------
+    callable
+        Given a term, it raises AssertionError with the first theorem that fails and its smallest counterexample.
+    """
+    check_choice("name", name, [field.name for field in fields(Terms)])
+
+    def test(term):
+        terms = Terms(**{name: term})
+        for statement in THEOREMS.values():
+            if (failure := _counterexample(statement, terms, max_examples, shrink=True)) is not None:
+                raise AssertionError(f"{statement.__name__} does not hold.\n{failure}")
+
+    return test
+
+
 def _counterexample(statement, terms, max_examples, shrink):
     try:
         prove(statement, terms, max_examples, shrink)
+    except NotWritten:
+        raise
     except Exception as error:
         notes = "\n".join(getattr(error, "__notes__", []))
         return f"{statement.__doc__}\n{notes}\n{type(error).__name__}: {error}"
