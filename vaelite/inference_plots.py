@@ -120,7 +120,7 @@ def estimator_variances(nll, mu, logsigma, n_samples=(2, 4, 8, 16, 32, 64), repe
     ax.set_xticks(n_samples, map(str, n_samples))
     ax.minorticks_off()
     ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    ax.set(xlabel="samples of z an estimate", ylabel="variance", title="Estimators of the ELBO's gradient")
+    ax.set(xlabel="samples of z an estimate", ylabel="variance (nats²)", title="Estimators of the ELBO's gradient")
     return ax
 
 

@@ -402,11 +402,6 @@ def check(answer, test):
     test : callable
         ``test(answer)`` raises an exception where the answer is wrong, as assertions do; `identities` makes one.
 
-    Returns
-    -------
-    bool or None
-        Whether it is right; None if it is not written yet.
-
     Examples
     --------
     >>> import numpy as np
@@ -415,18 +410,15 @@ def check(answer, test):
     Not written yet.
     >>> check(lambda z: np.sum(z * z + np.log(2 * np.pi), axis=1) / 2, identities("neglogprior"))
     Right.
-    True
     """
     try:
         test(_written(answer))
     except NotWritten:
         print("Not written yet.")
-        return None
     except Exception as error:
         print(f"Not right yet. {type(error).__name__}: {str(error).strip()}")
-        return False
-    print("Right.")
-    return True
+    else:
+        print("Right.")
 
 
 def _written(answer):
