@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
 FOLDER = Path(__file__).parent
 SWITCH = 'data = "digits"'  # the line that --mnist turns over
@@ -102,7 +103,10 @@ def main():
             notebook = with_solutions(notebook)
         if args.mnist:
             notebook = on_mnist(notebook)
-        execute(notebook)
+        try:
+            execute(notebook)
+        except CellExecutionError as error:
+            raise SystemExit(f"{path.name} stops:\n{error}") from None
         print(f"{path.name:32s}{time.perf_counter() - start:6.1f} s", flush=True)
         if args.check:
             print(*verdicts(notebook), sep="\n")
