@@ -28,6 +28,11 @@ def test_learning_curve_shows_the_history(vae):
     assert ax.get_ylim()[0] < ax.get_ylim()[1]
 
 
+def test_a_model_trained_by_hand_has_no_learning_curve():
+    with pytest.raises(vaelite.NotFittedError, match="no history: it was not trained by fit"):
+        plots.learning_curve(vaelite.VAE().build(4, rng=0))
+
+
 def test_learning_curve_of_test_rows(digits, quick):
     ax = plots.learning_curve(vaelite.fit(digits[0][:500], digits[0][500:], **quick))
     assert [line.get_label() for line in ax.lines] == ["training rows, during the epoch", "test rows, after it"]

@@ -160,6 +160,17 @@ def test_a_nan_in_one_gradient_names_the_array(model, monkeypatch):
         trainer.epoch(objective, params, vaelite.Adam(), batches(1))
 
 
+def test_a_gradient_too_large_for_adam_is_refused():
+    rng = np.random.default_rng(0)
+    vae = vaelite.VAE(hidden_dim=8, likelihood=vaelite.Gaussian(mean="identity", floor=None)).build(5, rng=0)
+    vae.params["decoder.logsigma.b"] -= 24  # sigma = 4e-11: finite squares, whose gradient has none
+    before = {name: array.copy() for name, array in vae.params.items()}
+    x, eps = rng.standard_normal((4, 5), dtype=np.float32), rng.standard_normal((4, 2), dtype=np.float32)
+    with pytest.raises(vaelite.TrainingError, match=r"the gradient of \S+ is too large to be squared; a smaller"):
+        trainer.step(vae.objective(), vae.params, vaelite.Adam(), x, eps)
+    assert all(np.array_equal(vae.params[name], array) for name, array in before.items())
+
+
 def test_large_gradients_are_no_nan():
     assert trainer._all_finite(np.full(10, 1e30, np.float32))  # the sum of squares overflows
     assert not trainer._all_finite(np.array([1, np.nan], np.float32))

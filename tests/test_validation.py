@@ -5,6 +5,7 @@ import inspect
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from autograd.tracer import getval
 from scipy import sparse
 
 import vaelite
@@ -174,6 +175,32 @@ def test_a_loss_without_sigma_warns_that_it_will_not_be_trained():
         vaelite.fit(
             GOOD, negloglikelihood=squared_error, max_epochs=1, batch_size=10, progress=False, stopping="epochs"
         )
+
+
+@pytest.mark.parametrize(
+    ("off_tape", "missing"),
+    [
+        (lambda mu, logsigma, eps: getval(mu) + np.exp(getval(logsigma)) * eps, "mu and logsigma"),
+        (lambda mu, logsigma, eps: mu + np.exp(getval(logsigma)) * eps, "logsigma"),
+    ],
+)
+def test_a_sample_off_the_tape(off_tape, missing):
+    with pytest.warns(UserWarning, match=f"no derivative passes through reparameterize to {missing}:"):
+        vaelite.fit(GOOD, reparameterize=off_tape, max_epochs=1, batch_size=10, progress=False, stopping="epochs")
+
+
+def test_terms_that_overflow_end_with_one_error():
+    def overflowing(z):
+        return anp.exp(1000 + anp.sum(z * z, axis=1))
+
+    with pytest.raises(vaelite.TrainingError, match="neglogprior is not finite"):  # and no warning before it
+        vaelite.fit(GOOD, neglogprior=overflowing, max_epochs=1, batch_size=10, progress=False, stopping="epochs")
+
+
+def test_a_pytorch_tensor_is_refused():
+    tensor = type("Tensor", (np.ndarray,), {"__module__": "torch"})
+    with pytest.raises(TypeError, match=r"X is a PyTorch tensor; pass X\.numpy\(\)"):
+        vaelite.fit(GOOD.view(tensor))
 
 
 def test_a_failed_fit_leaves_a_fitted_model_as_it_was(digits, quick):

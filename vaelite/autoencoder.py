@@ -11,9 +11,9 @@ from .ops import ACTIVATIONS, full
 class Autoencoder(VAE):
     """An autoencoder: x is compressed into a code z and decoded, and nothing asks the codes to fill the prior.
 
-    To be compared with `VAE`, whose settings and methods it has. Its q(z|x) is a single point: `encode` gives a
-    logsigma of minus infinity. `score_samples` is ``log p(x|z)`` at that point, no bound of log p(x). `sample` decodes
-    codes from N(0, I) as a VAE does, which an autoencoder was never trained for.
+    To be compared with `VAE`, whose settings and methods it has. Its q(z|x) is a single point: ``encode`` gives a
+    logsigma of minus infinity. ``score_samples`` is ``log p(x|z)`` at that point, no bound of log p(x). ``sample``
+    decodes codes from N(0, I) as a VAE does, which an autoencoder was never trained for.
 
     Examples
     --------

@@ -10,6 +10,10 @@ from autograd.core import VJPNode, add_outgrads, vspace
 from autograd.tracer import isbox, new_box, toposort, trace_stack
 
 
+class NoDependence(TypeError):
+    """Nothing that was computed depends on the parameters."""
+
+
 def value_and_grad(objective):
     """A function that gives an objective's value and its gradient.
 
@@ -70,7 +74,7 @@ def _trace(objective, params, args):
     with trace_stack.new_trace() as trace:
         end = objective({name: new_box(params[name], trace, root) for name, root in roots.items()}, *args)
     if not (isbox(end) and end._trace == trace):
-        raise TypeError(
+        raise NoDependence(
             "the objective depends on none of its parameters; write it with autograd.numpy "
             "(import autograd.numpy as np) and without float(), .item() or assignment into arrays"
         )

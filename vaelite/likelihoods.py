@@ -330,5 +330,9 @@ def _is_finite(number):
 def _check_unit_interval(low, high, why, alternative):
     low, high = low.min(), high.max()
     if low < 0 or high > 1:
-        advice = "divide by 255" if low >= 0 and high <= 255 else f"rescale X, or pass likelihood={alternative}"
+        advice = f"rescale X, or pass likelihood={alternative}"
+        if low >= 0 and high <= 255:
+            advice = (
+                "divide by 255" if high > 128 else f"divide by the largest value there can be, here perhaps {high:g}"
+            )
         raise ValueError(f"X has values from {low:g} to {high:g}, but {why}: {advice}")

@@ -138,14 +138,14 @@ class MeanField(VAE):
     """A latent-variable model without an encoder: a decoder, and a mu and a logsigma for each row it was fitted on.
 
     The lecture has it before its "Amortized Optimization". To be compared with `VAE`, whose settings and methods it
-    has. What an encoder would answer at once, `encode`, `reconstruct` and `score_samples` find by `infer`, for any
-    row and the ELBO as it is (beta = 1): they take as long as some hundred passes through a decoder, and their noise
-    depends on which rows are asked for together.
+    has. What an encoder would answer at once, ``encode``, ``reconstruct`` and ``score_samples`` find by `infer`, for
+    any row and the ELBO as it is (beta = 1): they take as long as some hundred passes through a decoder, and their
+    noise depends on which rows are asked for together.
 
     Attributes
     ----------
     mu, logsigma : arrays, shape (n, latent_dim)
-        Of q(z|x) for the rows of the fit, as training left them; what ``history`` reports. `encode` finds better ones
+        Of q(z|x) for the rows of the fit, as training left them; what ``history`` reports. ``encode`` finds better ones
         while training is short. They are not saved with the model.
 
     References

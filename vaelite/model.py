@@ -246,6 +246,8 @@ class VAE:
         """
         self.n_features = validation.check_count("n_features", n_features)
         dtype = validation.check_dtype(dtype)
+        self.stopping, self.stop_reason, self.converged = "none", "not trained by fit", False
+        self.history, self.log, self.n_epochs, self.best_epoch = {}, {}, 0, 0
         self.params = networks.init_params(generator(seed_sequence(rng), INIT), self.shapes(), dtype, self.init)
         return self
 
@@ -269,6 +271,7 @@ class VAE:
         NegELBO or ImportanceWeighted
             With the caller's own terms where there are any.
         """
+        validation.check_fitted(self)
         likelihood, heads = self.likelihood, self.likelihood.heads(self.n_features)
         activation = ACTIVATIONS[self.activation]
         ours = {

@@ -64,7 +64,7 @@ def init_params(rng, shapes, dtype, init="glorot"):
 
     References
     ----------
-    .. [1] Glorot & Bengio (2010), Understanding the difficulty of training deep feedforward networks, eq. 16.
+    .. [1] Glorot & Bengio (2010), Understanding the difficulty of training deep feedforward neural networks, eq. 16.
     """
 
     def limit(name):

@@ -34,7 +34,7 @@ class NegELBO:
     negloglikelihood, neglogprior, neglogposterior, reparameterize : callable
         The terms, as in `vaelite.terms`; any of them may be exchanged.
     beta : float
-        Weight of the KL part. With another than 1 the sum is no bound of the evidence [2]_.
+        Weight of the KL part. Below 1 the sum is no bound of the evidence; above 1, a looser one [2]_.
     analytic_kl : bool
         Take the KL part in closed form, in place of ``neglogprior - neglogposterior`` at the sample:
         the same mean, less noise.
@@ -97,6 +97,7 @@ class NegELBO:
         return nll + (kl if self.beta == 1 else self.beta * kl), nll, kl
 
     def __call__(self, params, x, eps):
+        """The loss: the mean over a batch's examples, a scalar in nats an example."""
         return mean(self.parts(params, x, eps)[0])
 
 

@@ -17,8 +17,17 @@ from .backend import special
 
 def differentiable(function):
     """autograd's ``primitive``, for use as a decorator; help() and doctest still see the function's own signature."""
-    traced = primitive(function)
-    traced.__module__, traced.__signature__ = function.__module__, inspect.signature(function)
+    return _described(function, primitive(function))
+
+
+def _constant(function):
+    """As `differentiable`, for a function whose answer has a derivative of 0."""
+    return _described(function, notrace_primitive(function))
+
+
+def _described(function, traced):
+    traced.__module__, traced.__qualname__ = function.__module__, function.__qualname__
+    traced.__signature__ = inspect.signature(function)
     return traced
 
 
@@ -106,13 +115,13 @@ def reshape(x, shape):
 defvjp(reshape, lambda ans, x, shape: lambda g: np.reshape(g, x.shape))
 
 
-@notrace_primitive
+@_constant
 def full(x, shape, value):
     """An array of one value where x lives, in the dtype of x."""
     return np.full_like(x, value, shape=shape)
 
 
-@notrace_primitive
+@_constant
 def one_hot(x, n):
     """Whole numbers as rows of n zeros and ones: (...) to (..., n)."""
     numbers = np.cumsum(np.ones_like(x, shape=(n,))) - 1

@@ -11,6 +11,7 @@ from scipy.special import ndtri
 
 from .data import to_float
 from .drawing import GAP, check_image_shape, draw_grid, draw_images, new_axes
+from .exceptions import NotFittedError
 from .inference_plots import completions, estimator_variances, inference_gaps, posterior
 from .validation import check_choice, check_count, check_fitted
 
@@ -37,6 +38,8 @@ def learning_curve(vae, elbo=False, ax=None):
     matplotlib.axes.Axes
     """
     check_fitted(vae)
+    if not vae.history:
+        raise NotFittedError("this model has no history: it was not trained by fit")
     ax = ax or new_axes()
     sign, held_out = -1 if elbo else 1, vae.stopping == "heldout"
     names = {

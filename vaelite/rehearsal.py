@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .gradient import dependencies
+from .gradient import NoDependence, dependencies
+from .ops import sum_of_squares
 from .validation import warn
 
 ADVICE = (
@@ -11,6 +12,7 @@ ADVICE = (
 )
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # training finds what they lead to, and says where
 def rehearse(objective, params, x, eps):
     """Evaluate and differentiate the terms once, on a few rows.
 
@@ -31,12 +33,14 @@ def rehearse(objective, params, x, eps):
     Warns
     -----
     UserWarning
-        If the loss does not depend on some parameters, which would never be trained.
+        If the loss does not depend on some parameters, or the codes not on mu or logsigma, which would never be
+        trained.
     """
     mu, logsigma = objective.encode(params, x)
     noise = eps.reshape(-1, *eps.shape[-2:])[0]
     if np.isfinite(logsigma).all():  # an autoencoder's code has no noise, and its loss no prior and posterior
         z = _call("reparameterize", objective.reparameterize, "mu, logsigma, eps", noise.shape, mu, logsigma, noise)
+        _check_path(objective.reparameterize, mu, logsigma, noise)
         _call("neglogprior", objective.neglogprior, "z", (len(x),), z)
         _call("neglogposterior", objective.neglogposterior, "z, mu, logsigma", (len(x),), z, mu, logsigma)
     else:
@@ -53,6 +57,27 @@ def rehearse(objective, params, x, eps):
             f"the loss does not depend on {', '.join(unused)}: they will never be trained. Does every term use all "
             "its arguments, and is everything computed with autograd.numpy?"
         )
+
+
+def _check_path(reparameterize, mu, logsigma, eps):
+    """Warn if no derivative reaches mu or logsigma through the codes."""
+    used = _through(lambda q: reparameterize(q["mu"], q["logsigma"], eps), {"mu": mu, "logsigma": logsigma})
+    if missing := [name for name in ("mu", "logsigma") if name not in used]:
+        warn(
+            f"no derivative passes through reparameterize to {' and '.join(missing)}: the encoder would not learn "
+            f"from the likelihood what to do with {'them' if len(missing) > 1 else 'it'}. Compute z = mu + "
+            "exp(logsigma) * eps with autograd.numpy"
+        )
+
+
+def _through(function, params):
+    """The names of the params that a function's answer depends on."""
+    try:
+        return dependencies(lambda params: sum_of_squares(function(params)), params)
+    except NoDependence:
+        return ()
+    except Exception:  # the loss as a whole is tried later, and what stops it explained
+        return params
 
 
 def _call(name, term, arguments, shape, *values):

@@ -71,10 +71,10 @@ def step(objective, params, adam, x, eps):
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what they lead to is caught here
         loss, grads = value_and_grad(objective)(params, x, eps)
-        finite = not is_time_to_look(loss, adam.t) or all(map(_all_finite, (loss, *grads.values())))
-    if not finite:
+        sound = not is_time_to_look(loss, adam.t) or (_all_finite(loss) and all(map(_has_square, grads.values())))
+    if not sound:
         raise TrainingError(
-            f"{_first_not_finite(objective, params, grads, x, eps)} is not finite; a smaller learning_rate or "
+            f"{_first_fault(objective, params, grads, x, eps)}; a smaller learning_rate or "
             "standardised data may help, and terms of your own should not overflow"
         )
     adam.update(params, grads)
@@ -232,14 +232,18 @@ def _evaluate(state, name, evaluation):
     return parts[0]
 
 
-def _first_not_finite(objective, params, grads, x, eps):
-    """The name of the first array, in the order of the computation, that holds a NaN or an infinity."""
+def _first_fault(objective, params, grads, x, eps):
+    """The first array, in the order of the computation, that holds a NaN, an infinity or too much for Adam."""
     with np.errstate(all="ignore"):
         encoded = dict(zip(("mu of q(z|x)", "logsigma of q(z|x)"), objective.encode(params, x), strict=True))
         answers = dict(zip(TERMS, objective.terms(params, x, eps), strict=True))
     gradients = {f"the gradient of {name}": g for name, g in grads.items()}
     suspects = {"the batch x": x, **params, **encoded, **answers, **gradients}
-    return next((name for name, array in suspects.items() if not _all_finite(array)), "the loss")
+    for name, array in suspects.items():
+        if not _all_finite(array):
+            return f"{name} is not finite"
+    too_large = next((name for name, g in gradients.items() if not _has_square(g)), None)
+    return f"{too_large} is too large to be squared" if too_large else "the loss is not finite"
 
 
 def _tell(callbacks, event, state):
@@ -249,9 +253,14 @@ def _tell(callbacks, event, state):
 
 def _all_finite(array):
     """Whether all elements are finite; the sum of squares answers in one pass, unless it overflows."""
+    return _has_square(array) or bool(np.isfinite(array).all())
+
+
+def _has_square(array):
+    """Whether the sum of squares is finite, as Adam's second moments have to be."""
     flat = np.ravel(array)
     with np.errstate(over="ignore"):
-        return math.isfinite(np.dot(flat, flat)) or bool(np.isfinite(flat).all())
+        return math.isfinite(np.dot(flat, flat))
 
 
 def _ps_norm(params):

@@ -114,6 +114,8 @@ def check_array(X, name="X"):
         raise TypeError(f"{name} is a sparse matrix; vaelite works on dense arrays: pass {name}.toarray()")
     if hasattr(X, "get") and hasattr(X, "device") and not hasattr(X, "iloc"):
         raise TypeError(f"{name} is a {type(X).__module__} array on a device; pass {name}.get()")
+    if type(X).__module__.partition(".")[0] == "torch":
+        raise TypeError(f"{name} is a PyTorch tensor; pass {name}.numpy(), or {name}.detach().cpu().numpy()")
     if isinstance(X, np.ma.MaskedArray):
         raise ValueError(f"{name} is a masked array, and masked values cannot be left out; fill them: {name}.filled(0)")
     if hasattr(X, "shape") and hasattr(X, "__getitem__") and not hasattr(X, "dtype") and not hasattr(X, "iloc"):
