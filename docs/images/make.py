@@ -1,4 +1,4 @@
-"""Draw the README's pictures: python docs/images/make.py [NAME ...]; tutorial and mnist take minutes each."""
+"""Draw the pictures of README and docs: python docs/images/make.py [NAME ...]; tutorial and mnist take minutes each."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import FancyBboxPatch
 from scipy.special import softmax
 from scipy.stats import entropy
 
@@ -142,9 +143,73 @@ def graphical_models():
     )  # fmt: skip
 
 
+def inside():
+    """How the library works: one step of training as a circle through the modules, and what stands around it."""
+    ax = plt.figure(figsize=(11, 9.2), layout="constrained").add_subplot(xlim=(0, 110), ylim=(0, 92))
+    ax.set_axis_off()
+    column, (top, upper, lower, bottom) = (9.5, 33, 55, 77, 99), (87, 64, 41, 22)
+    side, half = 8.75, 4.5  # of a box's width and height
+
+    def frame(x, y, width, height, color, edge="0.5", zorder=0):
+        style = {"facecolor": color, "edgecolor": edge, "linewidth": 1.3, "zorder": zorder}
+        ax.add_patch(FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=1.5", **style))
+
+    def box(x, y, module, text, width=2 * side):
+        color = "0.8" if module == "networks" else "white"  # what is trained
+        frame(x - width / 2, y - half, width, 2 * half, color, "black", zorder=2)
+        ax.text(x, y + 1.8, module, ha="center", va="center", fontsize=12, weight="bold", family="monospace")
+        ax.text(x, y - 1.9, text, ha="center", va="center", fontsize=12)
+
+    def arrow(*points, text="", at=(0, 0), ha="center"):
+        *corners, end = points
+        ax.plot(*zip(*corners, strict=True), color="black", linewidth=1.6, zorder=1)
+        head = {"arrowstyle": "-|>,head_width=0.35,head_length=0.6", "linewidth": 1.6, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate("", end, corners[-1], arrowprops={**head, "color": "black"}, zorder=1)
+        ax.text(*at, text, ha=ha, va="center", fontsize=12, style="italic", linespacing=1.15)
+
+    def onward(y, start, *texts, step=1):
+        """Arrows from one box of a row to the next, each with a text: over the arrow, or over the boxes if long."""
+        for number, text in enumerate(texts):
+            here, there = (column[start + step * (number + k)] for k in (0, 1))
+            at = (here + there) / 2 - (start == number), y + (6.4 if len(text) > 1 else 1.8)
+            arrow((here + step * side, y), (there - step * side, y), text=text, at=at)
+
+    frame(21.5, 33.5, 88, 43.5, "0.94")
+    ax.text(23.5, 74, "trainer.step: once a batch", fontsize=12, weight="bold", va="center")
+    frame(43.5, 15.5, 66, 13, "white")
+    for x, y, module, text in (
+        (column[0], top, "datasets", "X, all rows"), (column[2], top, "streams", "random numbers"),
+        (column[0], upper, "data", "a batch"), (column[1], upper, "networks", "encode"),
+        (column[2], upper, "terms", "reparameterize"), (column[3], upper, "networks", "decode"),
+        (column[4], upper, "likelihoods", "p(x|z)"), (column[4], lower, "terms", "all three"),
+        (column[3], lower, "objectives", "sum and mean"), (column[2], lower, "gradient", "by parameter"),
+        (column[1], lower, "adam", "a step"), (column[0], lower, "trainer", "batches, epochs"),
+        (column[0], bottom, "convergence", "stop, and why"), (column[1], bottom, "model", "a fitted VAE"),
+        (column[2], bottom, "storage", "one file"), (column[3], bottom, "diagnostics", "and evidence"),
+        (column[4], bottom, "plots", "figures"),
+    ):  # fmt: skip
+        box(x, y, module, text)
+    box(27, 6, "ops", "formulas, each with its derivative", width=52)
+    box(82, 6, "backend", "NumPy's arrays, or CuPy's on a GPU", width=54)
+
+    arrow((column[0], top - half), (column[0], upper + half))
+    arrow((50, top - half), (50, 79.5), (14, 79.5), (14, upper + half), text="order of rows", at=(30, 81))
+    arrow((column[2], top - half), (column[2], upper + half), text="eps", at=(56, 72), ha="left")
+    onward(upper, 0, "x", "mu, logsigma", "z", "outputs")
+    arrow((column[4], upper - half), (column[4], lower + half), text="its parameters", at=(98, 54), ha="right")
+    onward(lower, 4, "nats a row", "loss", "grads", step=-1)
+    arrow((column[1], lower + half), (column[1], upper - half), text="params", at=(34, 54.5), ha="left")
+    arrow((column[1], 52.2), (column[3], 52.2), (column[3], upper - half))
+    arrow((column[0] + side, lower), (21.5, lower))
+    arrow((column[0], lower - half), (column[0], bottom + half), text="losses", at=(10.5, 31.5), ha="left")
+    onward(bottom, 0, "")
+    arrow((column[1] + side, bottom), (43.5, bottom))
+    ax.figure.savefig(FOLDER / "inside.png", dpi=120)
+
+
 DRAW = {
     function.__name__: function
-    for function in (digits, mnist, tutorial, autoencoder, categorical, truth, graphical_models)
+    for function in (digits, mnist, tutorial, autoencoder, categorical, truth, graphical_models, inside)
 }
 
 if __name__ == "__main__":
