@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pages import python_blocks, run
 
 import vaelite
 
@@ -11,10 +12,10 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
-def test_python_blocks_run(code, tmp_path, monkeypatch):
+@pytest.mark.parametrize("block", python_blocks(README), ids=lambda block: f"line {block.line}")
+def test_python_blocks_run(block, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "README.md", "exec"), {})
+    run(block, {}, "README.md")
 
 
 def test_names_exist():

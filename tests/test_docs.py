@@ -1,0 +1,102 @@
+"""The documentation's pages: their code runs and prints what they say, and their text names only what exists."""
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from mentions import missing_names
+from pages import compare, python_blocks, run
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(path for path in DOCS.rglob("*.md") if not {"_build", "generated"} & set(path.parts))
+README = (ROOT / "README.md").read_text(encoding="utf-8")  # whose blocks test_readme runs
+
+
+def name(page):
+    return page.relative_to(DOCS).as_posix()
+
+
+@pytest.fixture(autouse=True)
+def _folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("VAELITE_DATA", raising=False)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_python_blocks_run(page):
+    namespace = {"__name__": "__main__"}
+    for block in python_blocks(page.read_text(encoding="utf-8")):
+        if block.reason is None and block.code not in README:
+            run(block, namespace, name(page))
+
+
+@pytest.mark.slow
+def test_python_blocks_of_other_libraries_run():
+    page, namespace, ran = DOCS / "coming_from.md", {"__name__": "__main__"}, 0
+    for block in python_blocks(page.read_text(encoding="utf-8")):
+        needs = re.findall(r"\w+", (block.reason or "").removeprefix("needs "))
+        if all(map(find_spec, needs)):
+            run(block, namespace, name(page))
+            ran += bool(needs)
+    if not ran:
+        pytest.skip("none of the other libraries is installed")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_names_exist(page):
+    assert missing_names(page.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_to_files_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_to_headings_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for target, heading in re.findall(r"\]\(([^)#:\s]*\.md|)#([^)]+)\)", text):
+        other = (page.parent / target).read_text(encoding="utf-8") if target else text
+        assert heading in map(slug, re.findall(r"^#+ (.*)$", other, re.MULTILINE)), f"{target}#{heading}"
+
+
+def slug(heading):
+    """A heading's anchor, as a code browser makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "agree"),
+    [
+        ("ELBO -2.40 nats", "ELBO -2.43 nats\n", True),
+        ("ELBO -2.40 nats", "ELBO -2.90 nats", False),
+        ("ELBO -2.40 nats", "ELBO 2.40 nats", False),
+        ("30 epochs", "31 epochs", False),
+        ("a\n  b", "a b", True),
+        ("ValueError: ... row 3", "ValueError: X is bad in row 3", True),
+        ("ValueError: ... row 3", "ValueError: X is bad in row 4", False),
+        ("(1797, 64) float32", "(1797, 64) float64", False),
+    ],
+)
+def test_what_is_printed_is_compared(expected, found, agree):
+    assert (compare(expected, found) is None) == agree
+
+
+def test_a_block_that_is_not_run_has_a_reason():
+    text = "<!-- not run: needs torch -->\n\n```python\n1\n```\n\n```python\n2\n```\n\n```text\n```\n"
+    skipped, ran = python_blocks(text)
+    assert (skipped.reason, skipped.prints, ran.reason, ran.prints, ran.line) == ("needs torch", None, None, "", 8)
+    for text in ("<!-- not run: -->\n```python\n1\n```\n", "- a\n\n  ```python\n  1\n  ```\n"):
+        with pytest.raises(AssertionError):
+            python_blocks(text)
+
+
+def test_a_block_that_prints_something_else_is_noticed():
+    for code in ("print('one')", "raise ValueError('two')", "import warnings; warnings.warn('two')"):
+        (block,) = python_blocks(f"```python\n{code}\n```\n\n```text\ntwo\n```\n")
+        with pytest.raises(AssertionError, match=r"expected\ntwo\nfound"):
+            run(block, {}, "page")
