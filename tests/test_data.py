@@ -28,6 +28,13 @@ def test_uint8_becomes_numbers_from_0_to_1_batch_by_batch(tmp_path):
         assert np.array_equal(batch, np.tile([0.0, 1.0], (len(batch), 1)))
 
 
+def test_the_dtype_may_be_given_as_a_type():
+    grey = np.array([[0, 255]], np.uint8)
+    for batch in (*vaelite.minibatches(grey, 1), *vaelite.minibatches(grey, 1, np.float64)):
+        np.testing.assert_array_equal(batch, [[0, 1]])
+    assert batch.dtype == np.float64
+
+
 def test_rows_are_views_of_rows():
     rows = data.Rows(np.arange(10).reshape(5, 2), np.array([4, 0, 2]))
     assert rows.shape == (3, 2)

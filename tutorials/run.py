@@ -25,6 +25,11 @@ def tutorials(names=()):
     return [path for path in sorted(FOLDER.glob("*.ipynb")) if not names or path.name.startswith(tuple(names))]
 
 
+def read(path):
+    """A notebook as it is stored."""
+    return nbformat.read(path, as_version=4)
+
+
 def solutions(cell):
     """The code that a text cell hides."""
     return SOLUTION.findall(cell.source) if cell.cell_type == "markdown" else []
@@ -63,7 +68,9 @@ def has_switch(path):
 
 def execute(notebook):
     """Run all cells in a new kernel, in the tutorials' folder; raises what a cell raises."""
-    client = NotebookClient(notebook, timeout=1200, kernel_name="python3", resources={"metadata": {"path": FOLDER}})
+    client = NotebookClient(
+        notebook, timeout=1200, kernel_name="python3", resources={"metadata": {"path": FOLDER}}, coalesce_streams=True
+    )
     return client.execute()
 
 
@@ -98,7 +105,7 @@ def main():
     for path in tutorials(args.names):
         if args.mnist and not has_switch(path):
             continue
-        notebook, start = nbformat.read(path, as_version=4), time.perf_counter()
+        notebook, start = read(path), time.perf_counter()
         if args.check:
             notebook = with_solutions(notebook)
         if args.mnist:

@@ -11,7 +11,7 @@ from .disk import Reading
 from .validation import check_count, check_number
 
 
-def minibatches(X, batch_size, dtype, rng=None, grey_levels=True):
+def minibatches(X, batch_size, dtype=np.float32, rng=None, grey_levels=True):
     """Go once through the rows of X in batches, converted to floats one batch at a time.
 
     Parameters
@@ -20,7 +20,7 @@ def minibatches(X, batch_size, dtype, rng=None, grey_levels=True):
         Anything with a shape that can be indexed by an array of row numbers: an array, a memmap, ...
     batch_size : int
         The last batch may be smaller.
-    dtype : numpy.dtype
+    dtype : dtype
         Of the batches.
     rng : numpy.random.Generator or None
         Shuffles the rows; None takes them in their order.
@@ -32,7 +32,7 @@ def minibatches(X, batch_size, dtype, rng=None, grey_levels=True):
     array, shape (batch, n_features)
         Read-only.
     """
-    n, reading = X.shape[0], Reading(X)
+    n, reading, dtype = X.shape[0], Reading(X), np.dtype(dtype)
     order = None if rng is None else rng.permutation(n)
     for start in range(0, max(n, 1), batch_size):  # no rows give one batch of no rows
         rows = slice(start, min(start + batch_size, n))

@@ -33,6 +33,39 @@ def digits():
     panels("digits", lambda ax: plots.latent_means(vae, X, y, ax=ax), lambda ax: plots.latent_grid(vae, ax=ax))
 
 
+def strip():
+    """The README's first picture: what one fit of the digits gives to look at."""
+    X, y = vaelite.load_digits()
+    vae = vaelite.fit(X, latent_dim=2, rng=0, progress=False)
+    q, nll = vaelite.infer(vae, X[3:4], vae.encode(X[3:4])), nll_of(vae, X[3:4])
+    upper_half = np.arange(64) < 32
+    panels(
+        "strip", lambda ax: plots.latent_means(vae, X, y, ax=ax).set_title("codes"),
+        lambda ax: plots.latent_grid(vae, n=10, ax=ax).set_title("decoded grid of codes"),
+        lambda ax: plots.completions(vae, X[10:16], upper_half, ax=ax).set_title("half erased, and completed"),
+        lambda ax: plots.posterior(vae, X[3], {"best q(z|x)": q}, ax=ax).set_title("the exact posterior, and q"),
+        lambda ax: plots.estimator_variances(nll, *in_float64(vae.encode(X[3:4])), ax=ax)
+        .legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.45, -0.17), ncols=2),
+        columns=5, size=(18, 4.2),
+    )  # fmt: skip
+
+
+def in_float64(arrays):
+    """Arrays as float64."""
+    return [array.astype(np.float64) for array in arrays]
+
+
+def nll_of(vae, x):
+    """-log p(x|z) of one image as a function of z, as the estimators take it, in float64."""
+    params, objective = {name: array.astype(np.float64) for name, array in vae.params.items()}, vae.objective()
+
+    def nll(z):
+        images = np.broadcast_to(x.astype(np.float64), (*z.shape[:-1], x.shape[1]))
+        return objective.negloglikelihood(images, *objective.decode(params, z))
+
+    return nll
+
+
 def mnist():
     """The lecture's two figures, from its run at the learning rate 1e-3."""
     X, y = vaelite.load_mnist()
@@ -112,14 +145,7 @@ def truth():
     print(gaps, f"log p(x) by quadrature: {exact.mean():.3f}, the grid's error at most {error.max():.3f}", sep="\n")
     print(f"by importance weighting, K = 5000: {weighted}; {np.mean(away < 3):.1%} of rows within 3 standard errors")
 
-    mu, logsigma = (array.astype(np.float64) for array in vae.encode(X[:1]))
-    params = {name: array.astype(np.float64) for name, array in vae.params.items()}
-    objective = vae.objective()
-
-    def nll(z):
-        images = np.broadcast_to(X[:1].astype(np.float64), (*z.shape[:-1], X.shape[1]))
-        return objective.negloglikelihood(images, *objective.decode(params, z))
-
+    (mu, logsigma), nll = in_float64(vae.encode(X[:1])), nll_of(vae, X[:1])
     exact = vaelite.estimators.exact_gradient(nll, mu, logsigma)
     for name, estimator in vaelite.estimators.ESTIMATORS.items():
         found = vaelite.estimators.measure(estimator, nll, mu, logsigma, exact, n_samples=8, repetitions=20_000)
@@ -209,7 +235,7 @@ def inside():
 
 DRAW = {
     function.__name__: function
-    for function in (digits, mnist, tutorial, autoencoder, categorical, truth, graphical_models, inside)
+    for function in (strip, digits, mnist, tutorial, autoencoder, categorical, truth, graphical_models, inside)
 }
 
 if __name__ == "__main__":

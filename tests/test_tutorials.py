@@ -1,0 +1,126 @@
+"""The tutorials as they are stored, run from scratch with their solutions in place, and run on MNIST."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+from mentions import missing_names
+
+import vaelite
+
+FOLDER = Path(__file__).resolve().parents[1] / "tutorials"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def cells(path, kind):
+    """The cells of a stored notebook of one kind, each with its text as ``source``."""
+    found = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == kind]
+    return [{**cell, "source": "".join(cell["source"])} for cell in found]
+
+
+def texts(path):
+    """All that a reader sees: text, code, and what was printed."""
+    for kind in ("markdown", "code"):
+        for cell in cells(path, kind):
+            yield cell["source"]
+            yield from ("".join(output.get("text", "")) for output in cell.get("outputs", ()))
+
+
+def test_there_are_ten():
+    assert [path.name[:2] for path in NOTEBOOKS] == [f"{number:02d}" for number in range(1, 11)]
+
+
+@EACH
+def test_stored_as_run_from_scratch(path):
+    code = cells(path, "code")
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert any("image/png" in output.get("data", ()) for output in outputs)
+    assert not [output for output in outputs if output["output_type"] == "error" or output.get("name") == "stderr"]
+    assert path.stat().st_size < 1_000_000
+
+
+@EACH
+def test_claims_are_asserted_and_exercises_have_solutions(path):
+    assert sum("assert " in cell["source"] for cell in cells(path, "code")) >= 3
+    exercises = sum(bool(re.search(r"^check\(", cell["source"], re.MULTILINE)) for cell in cells(path, "code"))
+    solutions = sum("<summary>Solution</summary>" in cell["source"] for cell in cells(path, "markdown"))
+    assert 1 <= exercises <= solutions
+
+
+@EACH
+def test_exercises_are_stored_unwritten(path):
+    for cell in cells(path, "code"):
+        if re.search(r"^check\(", cell["source"], re.MULTILINE):
+            assert ["".join(output["text"]) for output in cell["outputs"]] == ["Not written yet.\n"]
+
+
+@EACH
+def test_mentions_only_what_the_library_has(path):
+    text = "\n".join(texts(path))
+    assert not missing_names(text)
+    for module in (vaelite.plots, vaelite.estimators):
+        used = re.findall(rf"(?<![\w./]){module.__name__.partition('.')[2]}\.(?!py\b)(\w+)", text)
+        assert not [name for name in used if not hasattr(module, name)]
+
+
+@EACH
+def test_links_lead_to_what_they_name(path):
+    for text, target in LINK.findall("\n".join(cell["source"] for cell in cells(path, "markdown"))):
+        if target.startswith("http"):
+            continue
+        assert (FOLDER / target).exists(), target
+        if (name := re.fullmatch(r"`(vaelite\.[\w.]+)`", text)) and target.endswith(".py"):
+            definition = rf"^(def|class) {name[1].rpartition('.')[2]}\b"
+            source = (FOLDER / target).read_text(encoding="utf-8")
+            assert target.endswith(f"{name[1].replace('.', '/')}.py") or re.search(definition, source, re.MULTILINE), (
+                text
+            )
+
+
+def test_names_that_are_gone_are_found():
+    text = "[`vaelite.negloglikelihood`](../vaelite/terms.py) vaelite.neglogprio vaelite.plots.sample, vaelite/terms.py"
+    assert missing_names(f"{text} vaelite.testing.check vaelite.VAE.fit.") == [
+        "vaelite.neglogprio",
+        "vaelite.plots.sample",
+    ]
+
+
+@pytest.fixture(scope="module")
+def run():
+    """The module tutorials/run.py."""
+    pytest.importorskip("nbclient", reason="needs the extra tutorials")
+    spec = importlib.util.spec_from_file_location("run", FOLDER / "run.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+@EACH
+def test_runs_from_scratch_with_its_solutions_which_are_right(path, run):
+    verdicts = run.verdicts(run.execute(run.with_solutions(run.read(path))))
+    assert {verdict for cell in verdicts for verdict in cell} == {"Right."}
+    assert all(verdicts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", ["06"])
+def test_runs_on_mnist(number, run, mnist_home, monkeypatch):
+    monkeypatch.setenv("VAELITE_DATA", str(mnist_home))
+    (path,) = run.tutorials([number])
+    run.execute(run.on_mnist(run.read(path)))
+
+
+def test_solutions_are_put_where_they_belong(run):
+    solution = "<details>\n<summary>Solution</summary>\n\n```python\nx = 1\n```\n</details>"
+    v4 = run.nbformat.v4
+    code, text = v4.new_code_cell, v4.new_markdown_cell
+    notebook = v4.new_notebook(cells=[code("x = ...\ncheck(x, test)"), text(solution), text(solution)])
+    first, _, _, alone = run.with_solutions(notebook).cells
+    assert first.source == "x = ...\nx = 1\n\ncheck(x, test)"
+    assert alone.source == "x = 1\n"
