@@ -52,8 +52,24 @@ def check_image_shape(images, image_shape):
     return image_shape
 
 
-def draw_grid(images, columns, image_shape, ax):
-    """Images as rows, drawn in a grid of so many columns; 0 is paper, 1 is ink."""
+def draw_grid(images, columns, image_shape=None, ax=None):
+    """Images as rows, drawn in a grid of so many columns; 0 is paper, 1 is ink.
+
+    Parameters
+    ----------
+    images : array, shape (n, n_features)
+        From left to right, and from top to bottom.
+    columns : int
+    image_shape : (rows, columns), optional
+        Of an image; square by default.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    images = np.asarray(images)
+    check_count("columns", columns)
     height, width = check_image_shape(images, image_shape)
     rows = -(-len(images) // columns)
     canvas = np.full((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP), np.nan)

@@ -16,7 +16,7 @@ from .inference_plots import completions, estimator_variances, inference_gaps, p
 from .validation import check_choice, check_count, check_fitted
 
 __all__ = [
-    "average_reconstructions", "completions", "draw_images", "estimator_variances", "graphical_model",
+    "average_reconstructions", "completions", "draw_grid", "draw_images", "estimator_variances", "graphical_model",
     "inference_gaps", "latent_grid", "latent_means", "learning_curve", "posterior", "reconstructions", "samples",
     "tsne_means",
 ]  # fmt: skip
