@@ -22,7 +22,11 @@ VERDICT = re.compile(r"^check\(", re.MULTILINE)
 
 def tutorials(names=()):
     """The notebooks whose file names begin with one of ``names``, or all of them, in order."""
-    return [path for path in sorted(FOLDER.glob("*.ipynb")) if not names or path.name.startswith(tuple(names))]
+    return [
+        path
+        for path in sorted(FOLDER.glob("*.ipynb"))
+        if not names or path.name.startswith(tuple(names))
+    ]
 
 
 def read(path):
@@ -44,7 +48,10 @@ def with_solutions(notebook):
     for cell in notebook.cells:
         cells.append(cell)
         for code in solutions(cell):
-            exercise = next((c for c in cells[-2:-1] if c.cell_type == "code" and VERDICT.search(c.source)), None)
+            exercise = next(
+                (c for c in cells[-2:-1] if c.cell_type == "code" and VERDICT.search(c.source)),
+                None,
+            )
             if exercise is None:
                 cells.append(nbformat.v4.new_code_cell(code))
             else:
@@ -69,7 +76,11 @@ def has_switch(path):
 def execute(notebook):
     """Run all cells in a new kernel, in the tutorials' folder; raises what a cell raises."""
     client = NotebookClient(
-        notebook, timeout=1200, kernel_name="python3", resources={"metadata": {"path": FOLDER}}, coalesce_streams=True
+        notebook,
+        timeout=1200,
+        kernel_name="python3",
+        resources={"metadata": {"path": FOLDER}},
+        coalesce_streams=True,
     )
     return client.execute()
 
@@ -81,7 +92,10 @@ def verdicts(notebook):
         for cell in notebook.cells
         if cell.cell_type == "code" and VERDICT.search(cell.source)
     )
-    return [re.findall(r"^(?:Right|Not right yet|Not written yet)\..*", text, re.MULTILINE) for text in printed]
+    return [
+        re.findall(r"^(?:Right|Not right yet|Not written yet)\..*", text, re.MULTILINE)
+        for text in printed
+    ]
 
 
 def store(notebook, path):
@@ -99,8 +113,12 @@ def main():
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.split(":")[0])
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--check", action="store_true", help="with the solutions in place; store nothing")
-    parser.add_argument("--mnist", action="store_true", help="on MNIST, those that can; store nothing")
+    parser.add_argument(
+        "--check", action="store_true", help="with the solutions in place; store nothing"
+    )
+    parser.add_argument(
+        "--mnist", action="store_true", help="on MNIST, those that can; store nothing"
+    )
     args = parser.parse_args()
     for path in tutorials(args.names):
         if args.mnist and not has_switch(path):
