@@ -397,7 +397,7 @@ def check(answer, test):
     Parameters
     ----------
     answer : object
-        A function, or a value. `None`, `...`, and a function that returns these or raises NotImplementedError, are
+        A function, or a value. ``None``, ``...``, and a function that returns these or raises NotImplementedError, are
         not written yet.
     test : callable
         ``test(answer)`` raises an exception where the answer is wrong, as assertions do; `identities` makes one.
