@@ -14,7 +14,7 @@ ORDER = [
     "likelihoods", "objectives", "gradient", "ppca", "estimators", "adam", "convergence", "progress", "trainer",
     "rehearsal", "run", "storage",
     "model",
-    "autoencoder", "meanfield", "api", "diagnostics", "evidence", "decompositions", "testing", "drawing",
+    "autoencoder", "meanfield", "api", "diagnostics", "evidence", "decompositions", "testing", "exercises", "drawing",
     "inference_plots", "plots", "__init__", "__main__",
 ]  # fmt: skip
 PACKAGE = Path(vaelite.__file__).parent

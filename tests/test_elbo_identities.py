@@ -8,7 +8,7 @@ import pytest
 from mutants import MUTANTS, seen
 
 import vaelite
-from vaelite.testing import THEOREMS, Terms, check, identities, prove, refuted
+from vaelite.testing import THEOREMS, Terms, prove, refuted
 
 EACH = pytest.mark.parametrize("name", THEOREMS)
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "identities.md"
@@ -73,7 +73,7 @@ def test_a_students_slip_is_answered_with_a_small_counterexample():
     assert "kl_is_the_mean_of_two_samples" in failures
     message = failures["kl_is_the_mean_of_two_samples"]
     assert message.startswith("The mean of neglogprior - neglogposterior over eps = +1 and -1 is")
-    assert "case=(array([[0, 0, 0, 0], [0, 0, 0, 0]]) / 10" in message
+    assert "\n  mu = [[0., 0., 0., 0.], [0., 0., 0., 0.]]\n" in message
 
 
 def test_terms_that_raise_are_refuted():
@@ -118,7 +118,7 @@ def test_terms_that_return_nothing_or_fail_in_several_ways():
         return vaelite.neglogprior(z)
 
     assert "neglogprior returned None" in refuted(Terms(neglogprior=nothing), 1)["densities_match_scipy"]
-    assert "Failing test case" in refuted(Terms(neglogprior=several))["densities_match_scipy"]
+    assert "\n  x = [[" in refuted(Terms(neglogprior=several))["densities_match_scipy"]
 
 
 def test_arguments_that_are_no_terms_are_refused():
@@ -130,47 +130,3 @@ def test_arguments_that_are_no_terms_are_refused():
         refuted(Terms(), max_examples=0)
     with pytest.raises(TypeError, match="one of THEOREMS"):
         prove("scale_law", Terms())
-
-
-def unwritten(z): ...
-
-
-def postponed(z):
-    raise NotImplementedError
-
-
-@pytest.mark.parametrize("answer", [None, ..., unwritten, postponed, lambda z: ...])
-def test_answers_that_are_not_written_yet(answer, capsys):
-    check(answer, identities("neglogprior") if callable(answer) else lambda answer: None)
-    assert capsys.readouterr().out == "Not written yet.\n"
-
-
-@pytest.mark.parametrize(
-    ("name", "right", "wrong", "why"),
-    [
-        ("neglogprior", vaelite.neglogprior, lambda z: np.sum(z * z, axis=-1) / 2, "densities_match_scipy"),
-        (
-            "reparameterize",
-            vaelite.reparameterize,
-            lambda m, s, e: m + np.exp(s / 2) * e,
-            "kl_is_the_mean_of_two_samples",
-        ),
-        ("kl_divergence", vaelite.kl_divergence, lambda m, s: -vaelite.kl_divergence(m, s), "kl_is_the_mean_of_two"),
-    ],
-)
-def test_verdicts_on_terms(name, right, wrong, why, capsys):
-    check(right, identities(name, max_examples=5))
-    assert capsys.readouterr().out == "Right.\n"
-    check(wrong, identities(name, max_examples=5))
-    assert capsys.readouterr().out.startswith(f"Not right yet. AssertionError: {why}")
-
-
-def test_verdicts_on_other_answers(capsys):
-    def is_two(answer):
-        assert answer == 2, "one and one"
-
-    for answer, verdict in ((2, "Right."), (3, "Not right yet. AssertionError: one and one")):
-        check(answer, is_two)
-        assert capsys.readouterr().out.startswith(verdict)
-    with pytest.raises(ValueError, match="name should be one of"):
-        identities("neglogpriors")

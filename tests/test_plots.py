@@ -161,7 +161,7 @@ def test_posterior_draws_the_exact_one_and_every_q(vae, digits):
     assert encoders.center == pytest.approx(mu)
     assert (encoders.width, encoders.height) == pytest.approx(diameter * np.exp(logsigma))
     assert (another.width, another.height) == pytest.approx(diameter * np.exp([-1, -2]))
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["encoder's q(z|x)", "another"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["encoder's q(z|x), 95 %", "another, 95 %"]
     # an ellipse holds 95 per cent of its q
     z = np.random.default_rng(0).standard_normal((20_000, 2)) * np.exp([-1, -2])
     inside = ((z / [another.width / 2, another.height / 2]) ** 2).sum(axis=1) < 1
@@ -208,3 +208,14 @@ def test_completions_keep_what_was_observed(vae, digits):
     assert np.isnan(middle[4:]).all()
     assert bottom[:4] == pytest.approx(top[:4])
     assert bottom[4:].ravel() == pytest.approx(vae.likelihood.expectation(*vae.decode(q[0]))[0, 32:])
+
+
+def test_a_graph_has_its_nodes_and_an_arrow_for_each_edge():
+    edges = [("a", "b"), ("b", "c")]
+    ax = plots.graph({"a": (0, 0), "b": (2, 0), "c": (4, 1)}, edges, observed=["c"], computed=["b"], bare=["a"])
+    shapes = [type(patch).__name__ for patch in ax.patches]
+    assert shapes == ["Circle", "Rectangle", "Circle"]
+    assert [patch.get_linewidth() for patch in ax.patches] == [0, 1.5, 1.5]
+    assert [patch.get_facecolor()[0] for patch in ax.patches] == [1, 1, 0.8]
+    arrows = [text for text in ax.texts if text.get_text() == ""]
+    assert [arrow.xy for arrow in arrows] == [(2, 0), (4, 1)]

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import vaelite
-from vaelite import estimators, networks, ops, plots, streams, testing
+from vaelite import estimators, exercises, networks, ops, plots, streams, testing
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 BLOCKS = re.findall(r"```\{eval-rst\}\n(.*?)```", (DOCS / "reference.md").read_text(encoding="utf-8"), re.DOTALL)
@@ -27,7 +27,7 @@ def defined_in(module):
 
 PUBLIC = [
     *vaelite.__all__, *(f"plots.{name}" for name in plots.__all__),
-    *(name for module in (estimators, networks, ops, streams, testing) for name in defined_in(module)),
+    *(name for module in (estimators, exercises, networks, ops, streams, testing) for name in defined_in(module)),
 ]  # fmt: skip
 
 

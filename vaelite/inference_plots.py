@@ -48,7 +48,9 @@ def posterior(vae, x, q=None, n_nodes=401, ax=None):
     spans = [_span(grid.axis, density.sum(axis=1 - k)) for k in (0, 1)]
     for (name, (mu, logsigma)), style, color in zip(given.items(), cycle(LINES), cycle(COLORS)):
         width = diameter * np.exp(logsigma[0])
-        ax.add_patch(Ellipse(mu[0], *width, fill=False, color=color, linestyle=style, linewidth=2, label=name))
+        ax.add_patch(
+            Ellipse(mu[0], *width, fill=False, color=color, linestyle=style, linewidth=2, label=f"{name}, 95 %")
+        )
         ax.plot(*mu[0], "+", color=color)
         spans = [(min(a, m - w / 2), max(b, m + w / 2)) for (a, b), m, w in zip(spans, mu[0], width, strict=True)]
     for (low, high), limit in zip(spans, (ax.set_xlim, ax.set_ylim), strict=True):

@@ -5,7 +5,7 @@ Importing this module imports matplotlib.
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.patches import Circle, FancyBboxPatch
+from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 from matplotlib.ticker import MaxNLocator
 from scipy.special import ndtri
 
@@ -16,8 +16,9 @@ from .inference_plots import completions, estimator_variances, inference_gaps, p
 from .validation import check_choice, check_count, check_fitted
 
 __all__ = [
-    "average_reconstructions", "completions", "draw_grid", "draw_images", "estimator_variances", "graphical_model",
-    "inference_gaps", "latent_grid", "latent_means", "learning_curve", "posterior", "reconstructions", "samples",
+    "average_reconstructions", "completions", "draw_grid", "draw_images", "estimator_variances", "graph",
+    "graphical_model", "inference_gaps", "latent_grid", "latent_means", "learning_curve", "posterior",
+    "reconstructions", "samples",
     "tsne_means",
 ]  # fmt: skip
 
@@ -228,7 +229,7 @@ def latent_grid(vae, n=15, image_shape=None, ax=None):
     ax.set_axis_on()
     ax.set_xticks(GAP + ticks * (width + GAP) + (width - 1) / 2, labels)
     ax.set_yticks(GAP + (n - 1 - ticks) * (height + GAP) + (height - 1) / 2, labels)
-    ax.set(xlabel="z1", ylabel="z2", title="Decoded grid of codes")
+    ax.set(xlabel="z1, quantiles of N(0, 1)", ylabel="z2, quantiles of N(0, 1)", title="Decoded grid of codes")
     return ax
 
 
@@ -250,30 +251,50 @@ def graphical_model(kind="model", ax=None):
     Kingma & Welling (2014), Auto-Encoding Variational Bayes, figure 1: the solid and the dashed lines.
     """
     check_choice("kind", kind, ("model", "guide"))
-    ax = ax or new_axes((3.2, 3.2))
-    z, x, parameter = (1.0, 2.6), (1.0, 1.0), (-0.9, 1.8)
-    _draw_node(ax, z, "$z_i$", "white")
-    _draw_node(ax, x, "$x_i$", "0.8")  # observed
-    ax.text(*parameter, r"$\theta$" if kind == "model" else r"$\phi$", ha="center", va="center", fontsize=16)
-    target = x if kind == "model" else z
-    _draw_arrow(ax, *((z, x) if kind == "model" else (x, z)))
-    _draw_arrow(ax, parameter, target)
+    parameter, (cause, effect) = (r"$\theta$", "zx") if kind == "model" else (r"$\phi$", "xz")
+    places = {"$z_i$": (1.0, 2.6), "$x_i$": (1.0, 1.0), parameter: (-0.9, 1.8)}
+    edges = [(f"${cause}_i$", f"${effect}_i$"), (parameter, f"${effect}_i$")]
+    ax = graph(places, edges, observed=["$x_i$"], bare=[parameter], ax=ax or new_axes((3.2, 3.2)))
     ax.add_patch(FancyBboxPatch((0.3, 0.15), 1.4, 3.1, boxstyle="round,pad=0.1", fill=False, linewidth=1.2))
     ax.text(1.68, 0.2, "N", ha="right", va="bottom", fontsize=12)
-    ax.set(xlim=(-1.4, 2.2), ylim=(-0.2, 3.6), aspect="equal")
+    ax.set(xlim=(-1.4, 2.2), ylim=(-0.2, 3.6))
     ax.set_title(r"model: $p_\theta(x|z)\,p(z)$" if kind == "model" else r"guide: $q_\phi(z|x)$")
-    ax.set_axis_off()
     return ax
 
 
-def _draw_node(ax, centre, name, color):
-    ax.add_patch(Circle(centre, 0.42, facecolor=color, edgecolor="black", linewidth=1.5, zorder=2))
-    ax.text(*centre, name, ha="center", va="center", fontsize=16, zorder=3)
+def graph(places, edges, *, observed=(), computed=(), bare=(), ax=None):
+    """A graph: round nodes are random, square ones are computed from what leads to them, grey ones are observed.
 
+    Parameters
+    ----------
+    places : dict of str to pair of float
+        Where each node is, by its name; a node is 0.84 wide.
+    edges : sequence of pairs of str
+        From the first node to the second.
+    observed, computed, bare : sequences of str
+        Nodes that are grey; that are square; that have no outline.
+    ax : matplotlib.axes.Axes, optional
 
-def _draw_arrow(ax, start, end):
-    style = {"arrowstyle": "-|>", "color": "black", "linewidth": 1.5, "shrinkA": 17, "shrinkB": 24}
-    ax.annotate("", xy=end, xytext=start, arrowprops=style)
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax, nodes = ax or new_axes(), {}
+    for name, (x, y) in places.items():
+        style = {"facecolor": "0.8" if name in observed else "white", "edgecolor": "black", "linewidth": 1.5}
+        style |= {"linewidth": 0} if name in bare else {}
+        square = name in computed
+        node = Rectangle((x - 0.42, y - 0.42), 0.84, 0.84, **style) if square else Circle((x, y), 0.42, **style)
+        nodes[name] = ax.add_patch(node)
+        ax.text(x, y, name, ha="center", va="center", fontsize=16)
+    for start, end in edges:
+        ends = {"patchA": nodes[start], "patchB": nodes[end], "shrinkA": 0, "shrinkB": 1}
+        style = {"arrowstyle": "-|>", "color": "black", "linewidth": 1.5} | ends
+        ax.annotate("", xy=places[end], xytext=places[start], arrowprops=style)
+    ax.set(aspect="equal")
+    ax.autoscale_view()
+    ax.set_axis_off()
+    return ax
 
 
 def _draw_classes(points, y, ax):
@@ -288,10 +309,6 @@ def _draw_classes(points, y, ax):
         centre = np.median(points[y == label], axis=0)
         ax.text(*centre, str(label), ha="center", va="center", weight="bold", bbox=box)
     ax.set_aspect("equal", adjustable="datalim")
-    if len(classes) <= 20:
-        legend = ax.legend(loc="upper right", frameon=False, labelspacing=0.1, handletextpad=0.1)
-        for handle in legend.legend_handles:
-            handle.set(sizes=[30], alpha=1)
     return ax
 
 

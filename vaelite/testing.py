@@ -6,35 +6,35 @@
 
     refuted(Terms(neglogprior=mine))    # {} or, by name, the theorems that fail and their smallest counterexamples
 
-For a reader's answer to an exercise `check` prints a verdict::
-
-    check(mine, identities("neglogprior"))    # Right., or what is not right, or Not written yet.
-
 `THEOREMS` holds them by name, each a function of (terms, case) that raises AssertionError; the strategies `gaussians`,
 `posteriors` and `linear_models` draw the cases. No case needs a tolerance for chance: with respect to the noise, terms
 are at most quadratic, so that two samples, eps = +1 and -1, already have the exact mean. Needs hypothesis:
-``python -m pip install 'vaelite[test]'``.
+``python -m pip install 'vaelite[tutorials]'``.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import wraps
 from itertools import product
 
 import autograd
 import autograd.numpy as anp
 import numpy as np
-from hypothesis import Phase, assume, given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from . import estimators
 from . import terms as ours
 from .objectives import ImportanceWeighted, NegELBO
 from .ppca import ProbabilisticPCA
-from .validation import check_callable, check_choice, check_count
+from .validation import check_callable, check_count
+
+try:
+    from hypothesis import Phase, assume, given, settings
+    from hypothesis import strategies as st
+    from hypothesis.extra.numpy import arrays
+except ImportError as error:
+    raise ImportError("vaelite.testing needs hypothesis: python -m pip install 'vaelite[tutorials]'") from error
 
 SIZES = range(2, 6)
 
@@ -151,18 +151,22 @@ def linear_models(draw, orthogonal=False, latents=SIZES):
 THEOREMS = {}
 
 
-def theorem(cases, lecture):
-    """Add a function of (terms, case) to `THEOREMS`, with the strategy of its cases and its place in the lecture."""
+def theorem(cases, names, lecture):
+    """Add a function of (terms, case) to `THEOREMS`: its cases, the names of their parts, its place in the lecture."""
 
     def add(statement):
-        statement.cases, statement.lecture = cases, lecture
+        statement.cases, statement.names, statement.lecture = cases, names.split(", "), lecture
         THEOREMS[statement.__name__] = statement
         return statement
 
     return add
 
 
-@theorem(gaussians(), lecture="III, negloglikelihood, neglogprior, neglogposterior (there without constants)")
+@theorem(
+    gaussians(),
+    "x, mu, logsigma",
+    lecture="III, negloglikelihood, neglogprior, neglogposterior (there without constants)",
+)
 def densities_match_scipy(terms, case):
     """Each term is minus the log density that scipy.stats has."""
     x, mu, logsigma = case
@@ -172,7 +176,11 @@ def densities_match_scipy(terms, case):
     _equal(terms.neglogprior(x), -stats.norm.logpdf(x).sum(axis=-1))
 
 
-@theorem(st.tuples(st.integers(-50, 50), st.integers(-60, 60)), lecture="I, the densities p(z), p(x|z), q(z|x)")
+@theorem(
+    st.tuples(st.integers(-50, 50), st.integers(-60, 60)),
+    "10 mu, 10 logsigma",
+    lecture="I, the densities p(z), p(x|z), q(z|x)",
+)
 def densities_integrate_to_one(terms, case):
     """The exponential of minus a term integrates to one; the trapezoid rule is exact here to rounding."""
     mu, logsigma = case[0] / 10, case[1] / 10
@@ -184,7 +192,7 @@ def densities_integrate_to_one(terms, case):
     _equal(np.sum(np.exp(-terms.neglogprior(u))) * h, 1)
 
 
-@theorem(gaussians(), lecture="III, the sum over i = 1 .. N of the loss")
+@theorem(gaussians(), "x, mu, logsigma", lecture="III, the sum over i = 1 .. N of the loss")
 def batches_are_rows(terms, case):
     """A batch's answers are those of its rows by themselves, and follow them when they change places."""
     x, mu, logsigma = case
@@ -198,11 +206,16 @@ def batches_are_rows(terms, case):
         (terms.kl_divergence, (x, mu)), (lambda *a: np.sum(terms.reparameterize(*a), axis=-1), (x, mu / 5, mu)),
     ):  # fmt: skip
         batch = term(*arguments)
+        assert np.shape(batch) == (n,), f"shape {np.shape(batch)} for a batch of {n} rows, expected {(n,)}"
         _equal(batch, np.concatenate([term(*(rows(a, slice(i, i + 1)) for a in arguments)) for i in range(n)]))
         _equal(term(*(rows(a, order) for a in arguments)), batch[order])
 
 
-@theorem(st.tuples(gaussians(), st.integers(-20, 20)), lecture="III, c0 = inputsize * sum(logsigma)")
+@theorem(
+    st.tuples(gaussians(), st.integers(-20, 20)),
+    "x, mu, logsigma, 10 log(a)",
+    lecture="III, c0 = inputsize * sum(logsigma)",
+)
 def scale_law(terms, case):
     """In other units, x' = a x, the density of D features is a^-D times as large: D log(a) nats more."""
     (x, mu, logsigma), log_a = case[0], case[1] / 10
@@ -211,7 +224,7 @@ def scale_law(terms, case):
         _equal(term(a * x, a * mu, logsigma + log_a), term(x, mu, logsigma) + nats)
 
 
-@theorem(posteriors(), lecture="II, J = E[-log p(x|z)] + KL(q, p(z))")
+@theorem(posteriors(), "mu, logsigma, eps", lecture="II, J = E[-log p(x|z)] + KL(q, p(z))")
 def kl_is_the_mean_of_two_samples(terms, case):
     """The mean of neglogprior - neglogposterior over eps = +1 and -1 is KL(q(z|x), p(z)), in closed form."""
     mu, logsigma, _ = case
@@ -220,7 +233,7 @@ def kl_is_the_mean_of_two_samples(terms, case):
     _equal(_two_samples(terms, mu, logsigma), closed)
 
 
-@theorem(posteriors(), lecture="II, KL is 0 only where q and p agree")
+@theorem(posteriors(), "mu, logsigma, eps", lecture="II, KL is 0 only where q and p agree")
 def kl_is_positive_but_at_the_prior(terms, case):
     """KL(q(z|x), p(z)) is above 0, but for q = p(z), where it is 0."""
     mu, logsigma, _ = case
@@ -230,7 +243,7 @@ def kl_is_positive_but_at_the_prior(terms, case):
         _equal(kl(np.zeros_like(mu), np.zeros_like(mu)), np.zeros(len(mu)))
 
 
-@theorem(posteriors(), lecture="II, Reparameterization: z = mu + sigma * eps")
+@theorem(posteriors(), "mu, logsigma, eps", lecture="II, Reparameterization: z = mu + sigma * eps")
 def samples_are_affine_in_the_noise(terms, case):
     """No noise gives mu, and eps moves each element of each row by sigma times its own eps."""
     mu, logsigma, eps = case
@@ -238,7 +251,7 @@ def samples_are_affine_in_the_noise(terms, case):
     _equal(terms.reparameterize(mu, logsigma, eps) - mu, np.exp(logsigma) * eps)
 
 
-@theorem(linear_models(), lecture="III, loss = nll + nlp - nlq")
+@theorem(linear_models(), "model, x, mu, logsigma, eps", lecture="III, loss = nll + nlp - nlq")
 def loss_is_the_sum_of_its_terms(terms, case):
     """The loss is -log p(x|z) - log p(z) + log q(z|x) at the sample z, each as scipy.stats has it."""
     model, x, mu, logsigma, eps = case
@@ -249,14 +262,18 @@ def loss_is_the_sum_of_its_terms(terms, case):
     _equal(terms.loss(x, mu, logsigma, model.decode, eps), nll + nlp - nlq)
 
 
-@theorem(linear_models(orthogonal=True), lecture="II, 'if our approximation is exact, then the bound is tight'")
+@theorem(
+    linear_models(orthogonal=True),
+    "model, x, mu, logsigma, eps",
+    lecture="II, 'if our approximation is exact, then the bound is tight'",
+)
 def exact_posterior_has_no_variance(terms, case):
     """At the exact posterior the one-sample loss is -log p(x), for every eps."""
     model, x, _, _, eps = case
     _equal(terms.loss(x, *model.diagonal_posterior(x), model.decode, eps), -model.score_samples(x))
 
 
-@theorem(linear_models(), lecture="II, log p(z|x) = log p(x, z) - log p(x)")
+@theorem(linear_models(), "model, x, mu, logsigma, eps", lecture="II, log p(z|x) = log p(x, z) - log p(x)")
 def evidence_is_elbo_plus_kl(terms, case):
     """log p(x) = ELBO + KL(q(z|x), p(z|x)), the posterior being the exact one."""
     model, x, mu, logsigma, _ = case
@@ -268,7 +285,7 @@ def evidence_is_elbo_plus_kl(terms, case):
     _equal(model.score_samples(x), _exact_elbo(terms, *case) + kl)
 
 
-@theorem(linear_models(), lecture="II, 'evidence lower bound'")
+@theorem(linear_models(), "model, x, mu, logsigma, eps", lecture="II, 'evidence lower bound'")
 def elbo_is_a_lower_bound(terms, case):
     """The ELBO is at most log p(x), whatever q."""
     elbo, evidence = _exact_elbo(terms, *case), case[0].score_samples(case[1])
@@ -276,7 +293,9 @@ def elbo_is_a_lower_bound(terms, case):
 
 
 @theorem(
-    st.tuples(linear_models(), st.integers(2, 4), st.integers(0, 9)), lecture="not in the lecture; Burda et al. (2016)"
+    st.tuples(linear_models(), st.integers(2, 4), st.integers(0, 9)),
+    "model, x, mu, logsigma, eps, K, seed",
+    lecture="not in the lecture; Burda et al. (2016)",
 )
 def importance_weighted_bounds_rise(terms, case):
     """The bound of K samples is at least the mean of the bounds of all but one of them, and for K = 1 the ELBO."""
@@ -289,7 +308,11 @@ def importance_weighted_bounds_rise(terms, case):
     _equal(objective.parts({}, x, eps[:1])[0], terms.loss(x, mu, logsigma, model.decode, eps[0]))
 
 
-@theorem(linear_models(), lecture="II, Reparameterization, the gradient estimate (there of log p - log q: minus J)")
+@theorem(
+    linear_models(),
+    "model, x, mu, logsigma, eps",
+    lecture="II, Reparameterization, the gradient estimate (there of log p - log q: minus J)",
+)
 def pathwise_gradients_are_finite_differences(terms, case):
     """autograd's derivatives of the loss in mu and in logsigma are those of finite differences, eps held fixed."""
     model, x, mu, logsigma, eps = case
@@ -307,7 +330,11 @@ def pathwise_gradients_are_finite_differences(terms, case):
         np.testing.assert_allclose(gradient, slope, rtol=1e-6, atol=1e-6 * (1 + abs(loss(mu, logsigma))))
 
 
-@theorem(linear_models(latents=(1, 2)), lecture="II, the log-derivative trick and Reparameterization (signs as here)")
+@theorem(
+    linear_models(latents=(1, 2)),
+    "model, x, mu, logsigma, eps",
+    lecture="II, the log-derivative trick and Reparameterization (signs as here)",
+)
 def gradient_estimators_agree(terms, case):
     """The mean over eps of each estimator, score function or pathwise, is the exact gradient of the ELBO."""
     model, x, mu, logsigma, _ = case
@@ -322,7 +349,9 @@ def gradient_estimators_agree(terms, case):
         images, *q = (np.tile(array, (len(weights), 1)) for array in (x, mu, logsigma))
 
         def nll(z, images=images):
-            return terms.negloglikelihood(np.broadcast_to(images, (*z.shape[:-1], x.shape[1])), *model.decode(z))
+            rows = anp.reshape(z, (-1, z.shape[-1]))  # a term need not know of samples
+            nats = terms.negloglikelihood(np.tile(images, (len(z), 1)), *model.decode(rows))
+            return anp.reshape(nats, z.shape[:-1])
 
         mean = [np.tensordot(weights, g.reshape(-1, *mu.shape), 1) for g in estimate(nll, *q, eps)]
         np.testing.assert_allclose(mean, exact, rtol=1e-8, atol=1e-8 * (1 + np.abs(exact).max()), err_msg=name)
@@ -354,7 +383,7 @@ def refuted(terms, max_examples=100, shrink=True):
     if not isinstance(terms, Terms):
         raise TypeError(f"terms should be Terms(...), such as Terms(neglogprior=mine), got {terms!r}")
     check_count("max_examples", max_examples)
-    failures = ((name, _counterexample(statement, terms, max_examples, shrink)) for name, statement in THEOREMS.items())
+    failures = ((name, counterexample(statement, terms, max_examples, shrink)) for name, statement in THEOREMS.items())
     return {name: failure for name, failure in failures if failure is not None}
 
 
@@ -381,101 +410,38 @@ def prove(statement, terms, max_examples=100, shrink=True):
     @settings(max_examples=max_examples, report_multiple_bugs=False, print_blob=False, **options)
     @given(case=statement.cases)
     def try_it(case):
-        with np.errstate(all="ignore"):
-            statement(terms, case)
+        try:
+            with np.errstate(all="ignore"):
+                statement(terms, case)
+        except Exception as error:
+            error.case = case  # the last one that hypothesis tries is the smallest
+            raise
 
     try_it()
 
 
-class NotWritten(Exception):
-    """What an answer raises that is not written yet."""
-
-
-def check(answer, test):
-    """Put an answer to the test and print the verdict: right, not right and why, or not written yet.
-
-    Parameters
-    ----------
-    answer : object
-        A function, or a value. ``None``, ``...``, and a function that returns these or raises NotImplementedError, are
-        not written yet.
-    test : callable
-        ``test(answer)`` raises an exception where the answer is wrong, as assertions do; `identities` makes one.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from vaelite.testing import check, identities
-    >>> check(lambda z: ..., identities("neglogprior"))
-    Not written yet.
-    >>> check(lambda z: np.sum(z * z + np.log(2 * np.pi), axis=1) / 2, identities("neglogprior"))
-    Right.
-    """
-    try:
-        test(_written(answer))
-    except NotWritten:
-        print("Not written yet.")
-    except Exception as error:
-        print(f"Not right yet. {type(error).__name__}: {str(error).strip()}")
-    else:
-        print("Right.")
-
-
-def _written(answer):
-    """The answer, or if it is a function one that raises NotWritten where that returns nothing."""
-    if answer is None or answer is ...:
-        raise NotWritten
-    if not callable(answer):
-        return answer
-
-    @wraps(answer)
-    def written(*arguments, **keywords):
-        try:
-            result = answer(*arguments, **keywords)
-        except NotImplementedError:
-            raise NotWritten from None
-        if result is None or result is ...:
-            raise NotWritten
-        return result
-
-    return written
-
-
-def identities(name, max_examples=25):
-    """A test for `check`: a term of one's own in place of vaelite's, in all theorems.
-
-    Parameters
-    ----------
-    name : {"negloglikelihood", "neglogprior", "neglogposterior", "reparameterize", "kl_divergence", "negelbo"}
-        Which of the `Terms` it is.
-    max_examples : int
-        Random cases a theorem, the same every time.
-
-    Returns
-    -------
-    callable
-        Given a term, it raises AssertionError with the first theorem that fails and its smallest counterexample.
-    """
-    check_choice("name", name, [field.name for field in fields(Terms)])
-
-    def test(term):
-        terms = Terms(**{name: term})
-        for statement in THEOREMS.values():
-            if (failure := _counterexample(statement, terms, max_examples, shrink=True)) is not None:
-                raise AssertionError(f"{statement.__name__} does not hold.\n{failure}")
-
-    return test
-
-
-def _counterexample(statement, terms, max_examples, shrink):
+def counterexample(statement, terms, max_examples=100, shrink=True):
+    """What `prove` raises, in words: the theorem, the case, and what went wrong; None if it holds."""
     try:
         prove(statement, terms, max_examples, shrink)
-    except NotWritten:
-        raise
     except Exception as error:
-        notes = "\n".join(getattr(error, "__notes__", []))
-        return f"{statement.__doc__}\n{notes}\n{type(error).__name__}: {error}"
+        values = _flat(getattr(error, "case", ()))
+        case = [f"  {name} = {_text(value)}" for name, value in zip(statement.names, values, strict=False)]
+        wrong = f"{error}" if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
+        return "\n".join([statement.__doc__, *case, wrong])
     return None
+
+
+def _flat(case):
+    """A case, a tuple perhaps of tuples, as a list."""
+    return [part for value in case for part in (_flat(value) if isinstance(value, tuple) else [value])]
+
+
+def _text(value):
+    """A value in one line."""
+    if isinstance(value, ProbabilisticPCA):
+        return f"ProbabilisticPCA(W={_text(value.W)}, mean={_text(value.mean)}, sigma={value.sigma:g})"
+    return " ".join(np.array2string(np.asarray(value), separator=", ").split())
 
 
 def _two_samples(terms, mu, logsigma):
@@ -502,4 +468,5 @@ def _gauss_hermite(n_samples, n, latent_dim):
 
 def _equal(found, expected):
     assert np.shape(found) == np.shape(expected), f"shape {np.shape(found)}, expected {np.shape(expected)}"
-    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-8)
+    if not np.allclose(found, expected, rtol=1e-9, atol=1e-8):
+        raise AssertionError(f"found    {_text(found)}\nexpected {_text(expected)}")
