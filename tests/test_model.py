@@ -394,3 +394,8 @@ def test_steps_per_epoch_ends_an_epoch_early(digits, quick):
     assert all(np.array_equal(a, whole.params[name]) for name, a in vaelite.fit(digits[0], **quick).params.items())
     with pytest.raises(ValueError, match="steps_per_epoch should be 1 or more"):
         vaelite.fit(digits[0], **quick, steps_per_epoch=0)
+
+
+def test_fits_docstring_names_every_setting():
+    for name in inspect.signature(vaelite.fit).parameters:
+        assert f"``{name}``" in vaelite.fit.__doc__ or f"\n    {name} :" in vaelite.fit.__doc__, name

@@ -32,8 +32,20 @@ def fit(X, X_test=None, **settings):
     X_test : array-like, shape (m, n_features), optional
         Rows whose loss is recorded after every epoch; they have no influence on training.
     **settings
-        Those of `VAE` (``latent_dim``, ``hidden_dim``, ``activation``, ``likelihood``, your own terms, ``dtype``)
-        and of `VAE.fit` (``batch_size``, ``learning_rate``, ``max_epochs``, ``stopping``, ``rng``, ...).
+        Those of `VAE`, which has them in full:
+
+        - ``latent_dim``, ``hidden_dim``, ``activation``, ``init``: the networks.
+        - ``likelihood``: what the decoder's outputs say about x.
+        - ``negloglikelihood``, ``neglogprior``, ``neglogposterior``, ``reparameterize``: your own terms.
+        - ``dtype``, ``backend``: the numbers' precision, and where to compute.
+
+        And those of `VAE.fit`:
+
+        - ``batch_size``, ``learning_rate``: of a training step.
+        - ``max_epochs``, ``stopping``, ``tol``, ``patience``, ``validation_fraction``, ``steps_per_epoch``: when to stop.
+        - ``kl``, ``beta``, ``warmup_epochs``, ``importance_samples``: what is minimised.
+        - ``rng``: a seed, for the same fit again.
+        - ``progress``, ``log_every``, ``callbacks``, ``normalized``: what is told of training.
 
     Returns
     -------
