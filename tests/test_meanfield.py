@@ -225,6 +225,6 @@ def test_a_meanfield_model_in_the_other_functions(model, digits):
     q = model.encode(X)
     assert vaelite.log_evidence(model, X, 100).value.mean() > vaelite.elbo(model, X, 100).value.mean()
     assert vaelite.elbo_parts(model, X).kl.sum(axis=1) == pytest.approx(vaelite.kl_divergence(*q), rel=1e-4)
-    assert vaelite.plots.posterior(model, X[0], n_nodes=101).patches[0].get_label() == "inferred q(z|x)"
+    assert vaelite.plots.posterior(model, X[0], n_nodes=101).patches[0].get_label() == "inferred q(z|x), 95 %"
     with pytest.raises(ValueError, match="has no encoder"):
         vaelite.inference_gaps(model, X)

@@ -84,7 +84,7 @@ def test_links_lead_to_what_they_name(path):
 
 def test_names_that_are_gone_are_found():
     text = "[`vaelite.negloglikelihood`](../vaelite/terms.py) vaelite.neglogprio vaelite.plots.sample, vaelite/terms.py"
-    assert missing_names(f"{text} vaelite.testing.check vaelite.VAE.fit.") == [
+    assert missing_names(f"{text} vaelite.exercises.check vaelite.VAE.fit.") == [
         "vaelite.neglogprio",
         "vaelite.plots.sample",
     ]

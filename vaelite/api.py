@@ -42,7 +42,7 @@ def fit(X, X_test=None, **settings):
         And those of `VAE.fit`:
 
         - ``batch_size``, ``learning_rate``: of a training step.
-        - ``max_epochs``, ``stopping``, ``tol``, ``patience``, ``validation_fraction``, ``steps_per_epoch``: when to stop.
+        - ``max_epochs``, ``stopping``, ``tol``, ``patience``, ``validation_fraction``, ``steps_per_epoch``: how long.
         - ``kl``, ``beta``, ``warmup_epochs``, ``importance_samples``: what is minimised.
         - ``rng``: a seed, for the same fit again.
         - ``progress``, ``log_every``, ``callbacks``, ``normalized``: what is told of training.
