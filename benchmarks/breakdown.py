@@ -32,7 +32,13 @@ def step_of(work):
     images *= rng.random(images.shape) < 0.2
     noise = rng.standard_normal((32, work.batch_size, work.latent_dim), dtype=np.float32)
     batches = list(zip(images, noise, strict=True))
-    return params, objective, adam, batches, lambda x, eps: trainer.step(objective, params, adam, x, eps)
+    return (
+        params,
+        objective,
+        adam,
+        batches,
+        lambda x, eps: trainer.step(objective, params, adam, x, eps),
+    )
 
 
 def main():
@@ -43,10 +49,14 @@ def main():
     copies, adam = {name: array.copy() for name, array in params.items()}, vaelite.Adam()
     whole = milliseconds(step, batches)
     parts = {
-        "the five large matrix products": milliseconds(MatrixProducts(Work(), params).step, batches),
+        "the five large matrix products": milliseconds(
+            MatrixProducts(Work(), params).step, batches
+        ),
         "Adam": milliseconds(lambda *_: adam.update(copies, grads), batches),
         "autograd's tape and Python": milliseconds(tiny_step, tiny),
-        "whether all is finite": milliseconds(lambda *_: [trainer._all_finite(g) for g in grads.values()], batches),
+        "whether all is finite": milliseconds(
+            lambda *_: [trainer._all_finite(g) for g in grads.values()], batches
+        ),
     }
     parts["elementwise formulas, small products"] = whole - sum(parts.values())
     print(f"a step: {whole:.2f} ms")

@@ -46,12 +46,17 @@ class Vaelite:
 
     def __init__(self, work, params):
         keep_freed_memory()
-        self.objective, self.adam = work.vae().objective(normalized=False), vaelite.Adam(LEARNING_RATE)
+        self.objective, self.adam = (
+            work.vae().objective(normalized=False),
+            vaelite.Adam(LEARNING_RATE),
+        )
         self.to_device = backend(work.backend).to_device
         self.params = {name: self.to_device(array) for name, array in params.items()}
 
     def step(self, x, eps):
-        return float(step(self.objective, self.params, self.adam, self.to_device(x), self.to_device(eps)))
+        return float(
+            step(self.objective, self.params, self.adam, self.to_device(x), self.to_device(eps))
+        )
 
 
 class Formulas:
@@ -75,7 +80,9 @@ class Formulas:
         else:
             mu_x = self.sigmoid(affine("decoder.mu", h))
             logsigma_x = FLOOR + self.softplus(affine("decoder.logsigma", h) - FLOOR)
-            nll = x.shape[1] * logsigma_x.sum() + (((x - mu_x) / self.exp(logsigma_x)) ** 2).sum() / 2
+            nll = (
+                x.shape[1] * logsigma_x.sum() + (((x - mu_x) / self.exp(logsigma_x)) ** 2).sum() / 2
+            )
         nlq = logsigma.sum() + (((z - mu) / self.exp(logsigma)) ** 2).sum() / 2
         return (nll + (z**2).sum() / 2 - nlq) / len(x)
 
@@ -88,7 +95,9 @@ class PlainAutograd(Formulas):
     def __init__(self, work, params):
         self.work, self.params = work, params
         self.m, self.v = ({name: 0 * array for name, array in params.items()} for _ in range(2))
-        self.activation = self.softplus if work.activation == "softplus" else lambda x: anp.maximum(x, 0)
+        self.activation = (
+            self.softplus if work.activation == "softplus" else lambda x: anp.maximum(x, 0)
+        )
         self.gradient, self.t = autograd.value_and_grad(self.loss), 0
 
     def softplus(self, x):
@@ -114,7 +123,9 @@ class MatrixProducts:
     def __init__(self, work, params):
         outputs = "decoder.logits" if work.likelihood == "bernoulli" else "decoder.mu"
         names = [*work.layers("encoder"), *work.layers("decoder")[1:], outputs]
-        self.weights = [params[f"{name}.W"] for name in names]  # without those to and from the codes
+        self.weights = [
+            params[f"{name}.W"] for name in names
+        ]  # without those to and from the codes
 
     def step(self, x, eps):
         inputs = [x]
@@ -136,12 +147,17 @@ class PyTorch(Formulas):
     def __init__(self, work, params):
         import torch
 
-        self.torch, self.work, self.device = torch, work, "cuda" if work.backend == "cupy" else "cpu"
+        self.torch, self.work, self.device = (
+            torch,
+            work,
+            "cuda" if work.backend == "cupy" else "cpu",
+        )
         self.matmul, self.exp, self.sigmoid = torch.matmul, torch.exp, torch.sigmoid
         self.softplus = torch.nn.functional.softplus
         self.activation = self.softplus if work.activation == "softplus" else torch.relu
         self.params = {
-            name: torch.tensor(array, requires_grad=True, device=self.device) for name, array in params.items()
+            name: torch.tensor(array, requires_grad=True, device=self.device)
+            for name, array in params.items()
         }
         self.optimizer = torch.optim.Adam(self.params.values(), LEARNING_RATE, **self.adam)
 
@@ -179,14 +195,19 @@ class JAX(Formulas):
         self.sigmoid, self.softplus = jax.nn.sigmoid, jax.nn.softplus
         self.activation = jax.nn.softplus if work.activation == "softplus" else jax.nn.relu
         params = {name: jnp.asarray(array) for name, array in params.items()}
-        self.state, self.t = [params, *({n: jnp.zeros_like(a) for n, a in params.items()} for _ in range(2))], 0
+        self.state, self.t = (
+            [params, *({n: jnp.zeros_like(a) for n, a in params.items()} for _ in range(2))],
+            0,
+        )
 
         def update(params, m, v, t, x, eps):
             loss, grads = jax.value_and_grad(self.loss)(params, x, eps)
             m = {name: 0.9 * m[name] + 0.1 * g for name, g in grads.items()}
             v = {name: 0.999 * v[name] + 0.001 * g * g for name, g in grads.items()}
             size = LEARNING_RATE / (1 - 0.9**t)
-            change = {name: m[name] / (jnp.sqrt(v[name] / (1 - 0.999**t)) + 1e-8) for name in params}
+            change = {
+                name: m[name] / (jnp.sqrt(v[name] / (1 - 0.999**t)) + 1e-8) for name in params
+            }
             return {name: array - size * change[name] for name, array in params.items()}, m, v, loss
 
         self.update = jax.jit(update, donate_argnums=(0, 1, 2))
@@ -208,17 +229,26 @@ class Pyro(Formulas):
         pyro.enable_validation(False)
         self.torch, self.pyro, self.work = torch, pyro, work
         self.params = torch.nn.ParameterDict(
-            {name.replace(".", "_"): torch.nn.Parameter(torch.tensor(array)) for name, array in params.items()}
+            {
+                name.replace(".", "_"): torch.nn.Parameter(torch.tensor(array))
+                for name, array in params.items()
+            }
         )
         adam = pyro.optim.Adam({"lr": LEARNING_RATE})
         self.svi = pyro.infer.SVI(self.model, self.guide, adam, loss=pyro.infer.Trace_ELBO())
 
     def affine(self, name, h):
         name = name.replace(".", "_")
-        return self.torch.nn.functional.linear(h, self.params[f"{name}_W"].T, self.params[f"{name}_b"])
+        return self.torch.nn.functional.linear(
+            h, self.params[f"{name}_W"].T, self.params[f"{name}_b"]
+        )
 
     def activation(self, x):
-        return self.torch.nn.functional.softplus(x) if self.work.activation == "softplus" else self.torch.relu(x)
+        return (
+            self.torch.nn.functional.softplus(x)
+            if self.work.activation == "softplus"
+            else self.torch.relu(x)
+        )
 
     def model(self, x):
         pyro, dist = self.pyro, self.pyro.distributions
@@ -238,7 +268,10 @@ class Pyro(Formulas):
             h = x
             for layer in self.work.layers("encoder"):
                 h = self.activation(self.affine(layer, h))
-            mu, sigma = self.affine("encoder.mu", h), self.torch.exp(self.affine("encoder.logsigma", h))
+            mu, sigma = (
+                self.affine("encoder.mu", h),
+                self.torch.exp(self.affine("encoder.logsigma", h)),
+            )
             pyro.sample("z", dist.Normal(mu, sigma).to_event(1))
 
     def step(self, x, eps):
@@ -248,6 +281,21 @@ class Pyro(Formulas):
 
 PEERS = {
     peer.__name__: peer
-    for peer in (Vaelite, MatrixProducts, PlainAutograd, PyTorch, PyTorchFused, PyTorchCompiled, JAX, Pyro)
+    for peer in (
+        Vaelite,
+        MatrixProducts,
+        PlainAutograd,
+        PyTorch,
+        PyTorchFused,
+        PyTorchCompiled,
+        JAX,
+        Pyro,
+    )
 }
-NEEDS = {"PyTorch": "torch", "PyTorchFused": "torch", "PyTorchCompiled": "torch", "JAX": "jax", "Pyro": "pyro"}
+NEEDS = {
+    "PyTorch": "torch",
+    "PyTorchFused": "torch",
+    "PyTorchCompiled": "torch",
+    "JAX": "jax",
+    "Pyro": "pyro",
+}

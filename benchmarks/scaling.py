@@ -24,7 +24,13 @@ from training_step import DOCS, circumstances, replace_block
 
 import vaelite
 
-LECTURE = {"rows": 10_000, "pixels": 784, "hidden units": 512, "latents": 2, "importance samples": 1}
+LECTURE = {
+    "rows": 10_000,
+    "pixels": 784,
+    "hidden units": 512,
+    "latents": 2,
+    "importance samples": 1,
+}
 SIZES = {
     "rows": (1_000, 10_000, 100_000, 1_000_000),
     "pixels": (64, 196, 784, 3136),
@@ -82,13 +88,22 @@ def draw(results, path):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(2, len(results), figsize=(3 * len(results), 5), layout="constrained", sharey="row")
+    figure, axes = plt.subplots(
+        2, len(results), figsize=(3 * len(results), 5), layout="constrained", sharey="row"
+    )
     for column, (name, points) in enumerate(results.items()):
         sizes, times, memory = zip(*points, strict=True)
         for ax, values, marker in ((axes[0, column], times, "o"), (axes[1, column], memory, "s")):
             ax.loglog(sizes, values, marker=marker, color="black")
             for size, value in zip(sizes, values, strict=True):
-                ax.annotate(f"{value:.3g}", (size, value), (0, 6), textcoords="offset points", ha="center", fontsize=8)
+                ax.annotate(
+                    f"{value:.3g}",
+                    (size, value),
+                    (0, 6),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=8,
+                )
             ax.margins(0.15, 0.25)
         axes[1, column].set_xlabel(name)
     axes[0, 0].set_ylabel("milliseconds a step")
@@ -112,7 +127,9 @@ def table(results):
 
 def fit_elsewhere(options):
     """What `turn` prints, from a process of its own."""
-    output = subprocess.run([sys.executable, __file__, *options], check=True, stdout=subprocess.PIPE).stdout
+    output = subprocess.run(
+        [sys.executable, __file__, *options], check=True, stdout=subprocess.PIPE
+    ).stdout
     return json.loads(output)
 
 
@@ -134,9 +151,17 @@ def main():
             sizes = SIZES[name] + ((args.rows,) if args.rows and name == "rows" else ())
             results[name] = []
             for size in [size for size in sizes if size <= (args.largest or size)]:
-                options = ["--steps", str(args.steps), "--turn", json.dumps({**LECTURE, name: size}), folder]
+                options = [
+                    "--steps",
+                    str(args.steps),
+                    "--turn",
+                    json.dumps({**LECTURE, name: size}),
+                    folder,
+                ]
                 found = [fit_elsewhere(options) for _ in range(args.rounds)]
-                results[name].append((size, *(statistics.median(values) for values in zip(*found, strict=True))))
+                results[name].append(
+                    (size, *(statistics.median(values) for values in zip(*found, strict=True)))
+                )
                 print(
                     f"{name} = {size:,}: {results[name][-1][1]:.2f} ms a step, {results[name][-1][2]:.0f} MB",
                     flush=True,

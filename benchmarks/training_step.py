@@ -45,7 +45,9 @@ def turn(peer, work, steps):
     """Take the steps in this process; print the median time of one in milliseconds, and the loss of each."""
     rng = np.random.default_rng(0)
     params = {name: array.copy() for name, array in work.vae().params.items()}
-    batches = min(steps, 1 + 2**25 // (work.batch_size * work.pixels))  # some hundred megabytes at most
+    batches = min(
+        steps, 1 + 2**25 // (work.batch_size * work.pixels)
+    )  # some hundred megabytes at most
     # As MNIST: four pixels in five are black, those at the border always.
     images = rng.random((batches, work.batch_size, work.pixels), dtype=np.float32)
     images *= rng.random(work.pixels) < 0.8
@@ -65,8 +67,15 @@ def measure(name, work, peers, rounds, steps):
     times, losses = {peer: [] for peer in peers}, {}
     for round_ in range(rounds):
         for peer in peers:
-            command = [sys.executable, __file__, "--turn", json.dumps([peer, name, steps, work.backend])]
-            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+            command = [
+                sys.executable,
+                __file__,
+                "--turn",
+                json.dumps([peer, name, steps, work.backend]),
+            ]
+            output = subprocess.run(
+                command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            ).stdout
             ms, losses[peer] = json.loads(output.splitlines()[-1])
             times[peer].append(ms)
             print(f"  round {round_ + 1}: {peer:16s}{ms:9.2f} ms", file=sys.stderr)
@@ -77,7 +86,9 @@ def check_losses(losses):
     """Stop unless all compute the same numbers for ten steps; then rounding errors grow. Pyro draws its own noise."""
     ours = np.array(losses["Vaelite"][:10])
     for peer, theirs in losses.items():
-        if peer not in ("MatrixProducts", "Pyro") and not np.allclose(ours, theirs[:10], rtol=1e-3, atol=0.2):
+        if peer not in ("MatrixProducts", "Pyro") and not np.allclose(
+            ours, theirs[:10], rtol=1e-3, atol=0.2
+        ):
             raise SystemExit(f"{peer} computes another loss: {theirs[:10]}, not {ours}")
 
 
@@ -89,24 +100,39 @@ def table(results):
     for name, times in results.items():
         medians = {peer: statistics.median(ms) for peer, ms in times.items()}
         ours = medians.pop("Vaelite")
-        ratios = (f"{ours / medians[peer]:.2f}" if peer in medians else "" for peer in peers if peer != "Vaelite")
+        ratios = (
+            f"{ours / medians[peer]:.2f}" if peer in medians else ""
+            for peer in peers
+            if peer != "Vaelite"
+        )
         rows.append([name, f"{ours:.2f}", *ratios])
     return ["| " + " | ".join(row) + " |" for row in rows]
 
 
 def circumstances(peers):
     """When, on what, and with which versions."""
-    packages = {"numpy", "autograd", "scipy", *(NEEDS[peer] for peer in peers if peer in NEEDS)} - {"pyro"}
+    packages = {"numpy", "autograd", "scipy", *(NEEDS[peer] for peer in peers if peer in NEEDS)} - {
+        "pyro"
+    }
     packages |= {"pyro-ppl"} if "Pyro" in peers else set()
-    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in sorted(packages))
+    versions = ", ".join(
+        f"{package} {importlib.metadata.version(package)}" for package in sorted(packages)
+    )
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{datetime.date.today()}, {cpus} cores ({processor()}), Python {platform.python_version()}, {versions}"
 
 
 def processor():
     """The processor's name."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.processor())
+    lines = (
+        Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        if Path("/proc/cpuinfo").exists()
+        else []
+    )
+    return next(
+        (line.split(": ")[1] for line in lines if line.startswith("model name")),
+        platform.processor(),
+    )
 
 
 def draw(results, path):
@@ -123,17 +149,40 @@ def draw(results, path):
     for row, (peer, hatch) in enumerate(zip(peers, hatches, strict=True)):
         for column, times in enumerate(results.values()):
             if peer in times:
-                multiple = statistics.median(times[peer]) / statistics.median(times["MatrixProducts"])
-                label = peer if column == next(c for c, t in enumerate(results.values()) if peer in t) else None
+                multiple = statistics.median(times[peer]) / statistics.median(
+                    times["MatrixProducts"]
+                )
+                label = (
+                    peer
+                    if column == next(c for c, t in enumerate(results.values()) if peer in t)
+                    else None
+                )
                 color = "C0" if peer == "Vaelite" else str(greys[row])
-                ax.bar(column + 0.12 * row, multiple, 0.11, color=color, hatch=hatch, edgecolor="white", label=label)
+                ax.bar(
+                    column + 0.12 * row,
+                    multiple,
+                    0.11,
+                    color=color,
+                    hatch=hatch,
+                    edgecolor="white",
+                    label=label,
+                )
                 ax.text(
-                    column + 0.12 * row, multiple, f" {multiple:.1f}", rotation=90, ha="center", va="bottom", fontsize=7
+                    column + 0.12 * row,
+                    multiple,
+                    f" {multiple:.1f}",
+                    rotation=90,
+                    ha="center",
+                    va="bottom",
+                    fontsize=7,
                 )
     ax.set_xticks(np.arange(len(results)) + 0.3, results)
     ax.axhline(1, color="black", linewidth=0.8)
     ax.margins(y=0.12)
-    ax.set(ylabel="time of a step / its matrix products alone", title="A training step, as a multiple of its floor")
+    ax.set(
+        ylabel="time of a step / its matrix products alone",
+        title="A training step, as a multiple of its floor",
+    )
     ax.legend(frameon=False, fontsize=8, ncols=2)
     figure.savefig(path, dpi=100)
 
@@ -141,13 +190,21 @@ def draw(results, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--works", nargs="+", choices=WORKS, metavar="WORK", help="by default all but the widest, and that on a GPU"
+        "--works",
+        nargs="+",
+        choices=WORKS,
+        metavar="WORK",
+        help="by default all but the widest, and that on a GPU",
     )
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, help="a turn; by default as many as take some seconds")
-    parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy", help="cupy: all on a GPU")
-    parser.add_argument("--save", action="store_true", help="write docs/speed.md and docs/images/speed.png")
+    parser.add_argument(
+        "--backend", choices=("numpy", "cupy"), default="numpy", help="cupy: all on a GPU"
+    )
+    parser.add_argument(
+        "--save", action="store_true", help="write docs/speed.md and docs/images/speed.png"
+    )
     parser.add_argument("--turn", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.turn:
@@ -158,7 +215,9 @@ def main():
     if missing := set(args.peers) - set(installed):
         print(f"not installed, left out: {', '.join(sorted(missing))}")
     results = {}
-    for name in args.works or [w for w in WORKS if args.backend == "cupy" or w != "wide, batch 4096"]:
+    for name in args.works or [
+        w for w in WORKS if args.backend == "cupy" or w != "wide, batch 4096"
+    ]:
         work = replace(WORKS[name], backend=args.backend)
         peers = [peer for peer in installed if peer != "Pyro" or work.likelihood == "bernoulli"]
         products = work.batch_size * (work.pixels + sum(work.hidden_dim)) * work.hidden_dim[0]

@@ -23,7 +23,9 @@ class Page(HTMLParser):
 
 def broken(folder):
     """Pairs of a page and a link in it that leads nowhere."""
-    pages = {path: Page(path) for path in sorted(folder.rglob("*.html")) if "_static" not in path.parts}
+    pages = {
+        path: Page(path) for path in sorted(folder.rglob("*.html")) if "_static" not in path.parts
+    }
     for path, page in pages.items():
         for link in page.links:
             scheme, host, to, _, fragment = urlsplit(link)

@@ -1,6 +1,7 @@
 """What several tests share: the digits, a small fitted model, and strategies for the terms' arguments."""
 
 import os
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -9,12 +10,13 @@ import pytest
 from hypothesis import settings
 
 import vaelite
+from vaelite.arrays.backend import get_backend
 
 matplotlib.use("Agg")
 settings.register_profile("default", deadline=None, derandomize=True)
 settings.load_profile("default")
 
-QUICK = {"hidden_dim": 32, "max_epochs": 4, "stopping": "epochs", "rng": 0, "progress": False}
+QUICK = {"hidden_dim": 32, "max_epochs": 4, "stopping": "epochs", "rng": 0}
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +37,22 @@ def vae(digits):
 
 
 @pytest.fixture
+def device(monkeypatch):
+    """CuPy with VAELITE_DEVICE=cupy, otherwise the stand-in in its place."""
+    if os.environ.get("VAELITE_DEVICE") == "cupy":
+        pytest.importorskip("cupy", reason="CuPy is not installed")
+    else:
+        import device as stand_in
+
+        monkeypatch.setitem(sys.modules, "cupy", stand_in)
+        monkeypatch.setitem(sys.modules, "cupyx.scipy.special", stand_in.special)
+    try:
+        return get_backend("cupy").module
+    except RuntimeError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
 def rng():
     return np.random.default_rng(0)
 
@@ -42,7 +60,9 @@ def rng():
 @pytest.fixture(scope="session")
 def mnist_home():
     """The folder that holds MNIST, or a skip: tests never download."""
-    home = Path(os.environ.get("VAELITE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+    home = Path(
+        os.environ.get("VAELITE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
+    )
     if not (home / "mnist").is_dir():
         pytest.skip("no MNIST files: set VAELITE_DATA to a folder with mnist/ in it")
     return home

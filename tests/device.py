@@ -58,7 +58,9 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **kwargs):
         if ufunc in NO_UFUNCS or method not in ("__call__",):
             return NotImplemented
-        if not all(isinstance(x, (ndarray, np.ndarray, np.generic, bool, int, float)) for x in inputs):
+        if not all(
+            isinstance(x, (ndarray, np.ndarray, np.generic, bool, int, float)) for x in inputs
+        ):
             return NotImplemented  # autograd's boxes answer for themselves
         if ufunc in COMPARISONS:
             inputs = [x.item() if isinstance(x, np.ndarray) and x.ndim == 0 else x for x in inputs]
@@ -106,7 +108,19 @@ def _method(name):
     return method
 
 
-for _name in ("astype", "reshape", "sum", "mean", "min", "max", "all", "any", "copy", "ravel", "view"):
+for _name in (
+    "astype",
+    "reshape",
+    "sum",
+    "mean",
+    "min",
+    "max",
+    "all",
+    "any",
+    "copy",
+    "ravel",
+    "view",
+):
     setattr(ndarray, _name, _method(_name))
 
 
@@ -174,6 +188,16 @@ class add:
     @staticmethod
     def at(array, index, values):
         np.add.at(array._host, _deep(index), _unwrap(values))
+
+
+class lib:
+    """``cupy.lib``."""
+
+    class stride_tricks:
+        @staticmethod
+        def sliding_window_view(array, window_shape, axis=None):
+            windows = np.lib.stride_tricks.sliding_window_view(array._host, window_shape, axis)
+            return ndarray(windows)
 
 
 class special:

@@ -3,6 +3,8 @@
 import numpy as np
 from hypothesis import strategies as st
 
+import vaelite
+
 
 def finite_differences(function, array, step=1e-6):
     """The gradient of a scalar function of a float64 array, by central differences."""
@@ -22,3 +24,16 @@ def gaussian_arguments(draw, shapes=("scalar", "column", "full")):
     shape = {"scalar": (), "column": (batch, 1), "full": (batch, D)}[draw(st.sampled_from(shapes))]
     x, mu = 3 * rng.standard_normal((2, batch, D))
     return x, mu, rng.uniform(-3, 3, shape)
+
+
+def spy_on_decoder(monkeypatch, latent_dim=2):
+    """The codes that decoders get from now on, a list of arrays."""
+    seen, call = [], vaelite.Dense.__call__
+
+    def spy(network, params, h, heads):
+        if h.shape[-1] == latent_dim:
+            seen.append(h)
+        return call(network, params, h, heads)
+
+    monkeypatch.setattr(vaelite.Dense, "__call__", spy)
+    return seen

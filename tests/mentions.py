@@ -12,7 +12,11 @@ FILES = {"py", "npz", "ipynb", "md", "cfg"}  # "vaelite.py" is a file
 def missing_names(text):
     """The dotted names, ``vaelite.a.b``, that lead nowhere; in the order of the text, each once."""
     names = dict.fromkeys(match[1][1:] for match in DOTTED.finditer(text))
-    return [f"vaelite.{name}" for name in names if name.split(".")[-1] not in FILES and not _exists(name.split("."))]
+    return [
+        f"vaelite.{name}"
+        for name in names
+        if name.split(".")[-1] not in FILES and not _exists(name.split("."))
+    ]
 
 
 def _exists(path):

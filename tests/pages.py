@@ -36,17 +36,26 @@ class Block:
 def python_blocks(text):
     """The Python blocks of a page, a list of `Block`; AssertionError if one is written so that it would be missed."""
     blocks = [
-        Block(text.count("\n", 0, match.start("code")) + 1, match["code"], match["reason"], match["prints"])
+        Block(
+            text.count("\n", 0, match.start("code")) + 1,
+            match["code"],
+            match["reason"],
+            match["prints"],
+        )
         for match in PYTHON.finditer(text)
     ]
     assert len(blocks) == text.count("```python"), "a Python block is indented, or is not closed"
-    assert sum(block.reason is not None for block in blocks) == text.count("<!-- not run"), "a block without a reason"
+    assert sum(block.reason is not None for block in blocks) == text.count("<!-- not run"), (
+        "a block without a reason"
+    )
     return blocks
 
 
 def run(block, namespace, name):
     """Run a block in a namespace; AssertionError if it prints something else than its page says."""
-    code = compile("\n" * (block.line - 1) + block.code, str(name), "exec")  # a traceback names the page's line
+    code = compile(
+        "\n" * (block.line - 1) + block.code, str(name), "exec"
+    )  # a traceback names the page's line
     if block.prints is None:
         exec(code, namespace)
         return
@@ -54,13 +63,17 @@ def run(block, namespace, name):
     with contextlib.redirect_stdout(found), warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.showwarning = lambda message, category, *_: print(f"{category.__name__}: {message}")
+        warnings.showwarning = lambda message, category, *_: print(
+            f"{category.__name__}: {message}"
+        )
         try:
             exec(code, namespace)
         except Exception as error:
             print(*traceback.format_exception_only(error))
     differences = compare(block.prints, found.getvalue())
-    assert differences is None, f"{name}, block in line {block.line}, {differences}\n{found.getvalue()}"
+    assert differences is None, (
+        f"{name}, block in line {block.line}, {differences}\n{found.getvalue()}"
+    )
 
 
 def compare(expected, found):

@@ -28,7 +28,9 @@ def test_two_steps_by_hand():
     assert params["w"] == pytest.approx([0.9 - 0.1 * m_hat / v_hat**0.5], abs=1e-8)
 
 
-@pytest.mark.parametrize("settings", [{}, {"learning_rate": 0.1, "beta1": 0.5, "beta2": 0.9, "epsilon": 1e-3}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"learning_rate": 0.1, "beta1": 0.5, "beta2": 0.9, "epsilon": 1e-3}]
+)
 @pytest.mark.parametrize("scale", [1e-6, 1, 1e3])
 def test_a_hundred_steps_of_the_textbook(settings, scale, rng):
     param, grads = rng.standard_normal((3, 4)), scale * rng.standard_normal((100, 3, 4))
@@ -72,7 +74,9 @@ def test_no_denormal_moment_survives():
 
 @pytest.mark.filterwarnings("ignore")  # of PyTorch's own
 def test_a_hundred_steps_of_pytorch(rng):
-    torch = pytest.importorskip("torch", reason="PyTorch, an independent implementation, is not installed")
+    torch = pytest.importorskip(
+        "torch", reason="PyTorch, an independent implementation, is not installed"
+    )
     param, grads = rng.standard_normal((3, 4)), rng.standard_normal((100, 3, 4))
     w, ours, adam = torch.tensor(param, requires_grad=True), {"w": param.copy()}, Adam()
     theirs = torch.optim.Adam([w])

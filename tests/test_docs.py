@@ -61,7 +61,9 @@ def test_links_to_headings_lead_somewhere(page):
     text = page.read_text(encoding="utf-8")
     for target, heading in re.findall(r"\]\(([^)#:\s]*\.md|)#([^)]+)\)", text):
         other = (page.parent / target).read_text(encoding="utf-8") if target else text
-        assert heading in map(slug, re.findall(r"^#+ (.*)$", other, re.MULTILINE)), f"{target}#{heading}"
+        assert heading in map(slug, re.findall(r"^#+ (.*)$", other, re.MULTILINE)), (
+            f"{target}#{heading}"
+        )
 
 
 def slug(heading):
@@ -87,16 +89,28 @@ def test_what_is_printed_is_compared(expected, found, agree):
 
 
 def test_a_block_that_is_not_run_has_a_reason():
-    text = "<!-- not run: needs torch -->\n\n```python\n1\n```\n\n```python\n2\n```\n\n```text\n```\n"
+    text = (
+        "<!-- not run: needs torch -->\n\n```python\n1\n```\n\n```python\n2\n```\n\n```text\n```\n"
+    )
     skipped, ran = python_blocks(text)
-    assert (skipped.reason, skipped.prints, ran.reason, ran.prints, ran.line) == ("needs torch", None, None, "", 8)
+    assert (skipped.reason, skipped.prints, ran.reason, ran.prints, ran.line) == (
+        "needs torch",
+        None,
+        None,
+        "",
+        8,
+    )
     for text in ("<!-- not run: -->\n```python\n1\n```\n", "- a\n\n  ```python\n  1\n  ```\n"):
         with pytest.raises(AssertionError):
             python_blocks(text)
 
 
 def test_a_block_that_prints_something_else_is_noticed():
-    for code in ("print('one')", "raise ValueError('two')", "import warnings; warnings.warn('two')"):
+    for code in (
+        "print('one')",
+        "raise ValueError('two')",
+        "import warnings; warnings.warn('two')",
+    ):
         (block,) = python_blocks(f"```python\n{code}\n```\n\n```text\ntwo\n```\n")
         with pytest.raises(AssertionError, match=r"expected\ntwo\nfound"):
             run(block, {}, "page")

@@ -12,8 +12,13 @@ from vaelite.gradient import dependencies, value_and_grad
 VAES = {
     "lecture": {},
     "deep tanh": {"hidden_dim": (5, 4), "activation": "tanh"},
-    "softplus, one sigma for all": {"activation": "softplus", "likelihood": vaelite.Gaussian(sigma="shared")},
-    "one sigma a pixel, identity": {"likelihood": vaelite.Gaussian(mean="identity", sigma="pixel", floor=None)},
+    "softplus, one sigma for all": {
+        "activation": "softplus",
+        "likelihood": vaelite.Gaussian(sigma="shared"),
+    },
+    "one sigma a pixel, identity": {
+        "likelihood": vaelite.Gaussian(mean="identity", sigma="pixel", floor=None)
+    },
     "fixed sigma, no hidden layer": {"hidden_dim": (), "likelihood": vaelite.Gaussian(sigma=0.3)},
 }
 
@@ -21,8 +26,16 @@ VAES = {
 def problem(settings, dtype, rng):
     """A model's objective with parameters (biases away from 0), data and noise."""
     vae = vaelite.VAE(**{"latent_dim": 2, "hidden_dim": 6, **settings}).build(5, dtype, rng=0)
-    params = {name: (p + 0.1 * rng.standard_normal(p.shape)).astype(dtype) for name, p in vae.params.items()}
-    return vae.objective(), params, rng.random((4, 5)).astype(dtype), rng.standard_normal((4, 2)).astype(dtype)
+    params = {
+        name: (p + 0.1 * rng.standard_normal(p.shape)).astype(dtype)
+        for name, p in vae.params.items()
+    }
+    return (
+        vae.objective(),
+        params,
+        rng.random((4, 5)).astype(dtype),
+        rng.standard_normal((4, 2)).astype(dtype),
+    )
 
 
 @pytest.mark.parametrize("settings", VAES.values(), ids=VAES)
@@ -41,7 +54,9 @@ def test_equals_finite_differences(settings, rng):
     objective, params, x, eps = problem(settings, np.float64, rng)
     _, grads = value_and_grad(objective)(params, x, eps)
     for name, grad in grads.items():
-        expected = finite_differences(lambda array, name=name: objective({**params, name: array}, x, eps), params[name])
+        expected = finite_differences(
+            lambda array, name=name: objective({**params, name: array}, x, eps), params[name]
+        )
         assert grad == pytest.approx(expected, rel=1e-5, abs=1e-6), name
 
 
@@ -50,7 +65,9 @@ def test_float32_all_the_way(settings, rng, monkeypatch):
     objective, params, x, eps = problem(settings, np.float32, rng)
     seen = []
     original = vaelite.gradient.add_outgrads
-    monkeypatch.setattr(vaelite.gradient, "add_outgrads", lambda old, g: seen.append(g.dtype) or original(old, g))
+    monkeypatch.setattr(
+        vaelite.gradient, "add_outgrads", lambda old, g: seen.append(g.dtype) or original(old, g)
+    )
     value, grads = value_and_grad(objective)(params, x, eps)
     assert value.dtype == np.float32
     assert {grad.dtype for grad in grads.values()} == {np.dtype(np.float32)}
@@ -66,7 +83,9 @@ def test_an_array_without_influence_has_a_gradient_of_zeros():
 
 
 def test_an_array_that_is_used_twice():
-    _, grads = value_and_grad(lambda p: anp.sum(p["w"] * p["w"] * p["w"]))({"w": np.array([2.0, -1.0])})
+    _, grads = value_and_grad(lambda p: anp.sum(p["w"] * p["w"] * p["w"]))(
+        {"w": np.array([2.0, -1.0])}
+    )
     assert grads["w"] == pytest.approx([12, 3])
 
 

@@ -21,7 +21,7 @@ def test_the_digits(tmp_path, capsys):
     written = {path.name for path in (tmp_path / "a" / "b").iterdir()}
     assert written == {f"{name}.png" for name in PICTURES} | {"model.npz"}
     model = vaelite.load(tmp_path / "a" / "b" / "model.npz")
-    assert (model.hidden_dim, model.n_epochs) == ((16,), 2)
+    assert (model.encoder.hidden_dim, model.n_epochs) == ((16,), 2)
     out = capsys.readouterr().out
     assert str(tmp_path / "a" / "b") in out
     assert str(vaelite.ledger(model, vaelite.load_digits()[0])) in out
@@ -30,8 +30,14 @@ def test_the_digits(tmp_path, capsys):
 def test_a_folder_of_idx_files_that_are_not_square(tmp_path):
     write_pair(tmp_path / "idx")  # three images of 4 x 5
     out = tmp_path / "out"
-    assert main(["--data", str(tmp_path / "idx"), *QUICK, "--batch-size", "3", "--out", str(out)]) == 0
-    assert {path.name for path in out.iterdir()} == {"model.npz", "learning_curve.png", "latent_means.png"}
+    assert (
+        main(["--data", str(tmp_path / "idx"), *QUICK, "--batch-size", "3", "--out", str(out)]) == 0
+    )
+    assert {path.name for path in out.iterdir()} == {
+        "model.npz",
+        "learning_curve.png",
+        "latent_means.png",
+    }
 
 
 @pytest.mark.parametrize("name", ["x.npy", "x.npz"])
@@ -42,7 +48,22 @@ def test_a_file_of_arrays(tmp_path, name, digits):
     else:
         np.savez(tmp_path / name, X=X, y=y)
     out = tmp_path / "out"
-    assert main(["--data", str(tmp_path / name), *QUICK, "--latent-dim", "3", "--sigma", "0.2", "--out", str(out)]) == 0
+    assert (
+        main(
+            [
+                "--data",
+                str(tmp_path / name),
+                *QUICK,
+                "--latent-dim",
+                "3",
+                "--sigma",
+                "0.2",
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
     assert (out / "samples.png").exists()
     assert (out / "latent_means.png").exists() == (name == "x.npz")
     assert not (out / "latent_grid.png").exists()
@@ -51,7 +72,10 @@ def test_a_file_of_arrays(tmp_path, name, digits):
 def test_labels_that_do_not_fit_are_noticed_before_training(tmp_path, digits, capsys):
     np.savez(tmp_path / "x.npz", X=digits[0], y=digits[1][:-1])
     assert main(["--data", str(tmp_path / "x.npz"), "--out", str(tmp_path)]) == 1
-    assert capsys.readouterr() == ("", f"error: {tmp_path / 'x.npz'} has 1797 images, but labels of shape (1796,)\n")
+    assert capsys.readouterr() == (
+        "",
+        f"error: {tmp_path / 'x.npz'} has 1797 images, but labels of shape (1796,)\n",
+    )
 
 
 def test_pictures_of_an_earlier_run_do_not_stay(tmp_path):
@@ -65,9 +89,20 @@ def test_other_likelihoods_with_a_test_set(tmp_path, likelihood, capsys):
     images = (vaelite.load_digits()[0] * 255).astype(np.uint8).reshape(-1, 8, 8)
     labels = vaelite.load_digits()[1].astype(np.uint8)
     write_pair(tmp_path / "idx", images=idx(images[:1000]), labels=idx(labels[:1000]))
-    write_pair(tmp_path / "idx", "t10k", images=idx(images[1000:1200]), labels=idx(labels[1000:1200]))
+    write_pair(
+        tmp_path / "idx", "t10k", images=idx(images[1000:1200]), labels=idx(labels[1000:1200])
+    )
     out = tmp_path / "out"
-    arguments = ["--data", str(tmp_path / "idx"), "--likelihood", likelihood, "--test", "--tsne", "--out", str(out)]
+    arguments = [
+        "--data",
+        str(tmp_path / "idx"),
+        "--likelihood",
+        likelihood,
+        "--test",
+        "--tsne",
+        "--out",
+        str(out),
+    ]
     assert main([*QUICK, *arguments]) == 0
     assert "test_loss" in vaelite.load(out / "model.npz").history
     assert (out / "tsne.png").exists()

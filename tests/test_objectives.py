@@ -21,7 +21,10 @@ def test_it_is_the_sum_of_its_terms_averaged_over_rows(rng):
     z = mu + np.exp(logsigma) * eps
     mu_x, logsigma_x = objective.decode(params, z)
     nll = -stats.norm(mu_x, np.exp(logsigma_x)).logpdf(x).sum(axis=1)
-    nlp, nlq = -stats.norm.logpdf(z).sum(axis=1), -stats.norm(mu, np.exp(logsigma)).logpdf(z).sum(axis=1)
+    nlp, nlq = (
+        -stats.norm.logpdf(z).sum(axis=1),
+        -stats.norm(mu, np.exp(logsigma)).logpdf(z).sum(axis=1),
+    )
     for found, expected in zip(objective.terms(params, x, eps), (nll, nlp, nlq), strict=True):
         assert found == pytest.approx(expected)
     assert objective(params, x, eps) == pytest.approx(np.mean(nll + nlp - nlq))
@@ -35,7 +38,9 @@ def test_with_the_exact_posterior_it_is_minus_log_evidence_for_every_noise(rng):
 def test_without_constants_it_differs_by_those_of_the_pixels_only(rng):
     vae = vaelite.VAE(2, 6).build(5, np.float64, rng=0)
     x, eps = rng.random((4, 5)), rng.standard_normal((4, 2))
-    difference = vae.objective()(vae.params, x, eps) - vae.objective(normalized=False)(vae.params, x, eps)
+    difference = vae.objective()(vae.params, x, eps) - vae.objective(normalized=False)(
+        vae.params, x, eps
+    )
     assert difference == pytest.approx(5 / 2 * math.log(2 * math.pi))
 
 
@@ -48,7 +53,9 @@ def linear_objective(kind=NegELBO, spread=1.0, **settings):
     precision = 1 + (w / s) ** 2
 
     def encode(params, x):
-        return w / s**2 * (x - b) / precision, np.full((len(x), 1), math.log(spread) - 0.5 * math.log(precision))
+        return w / s**2 * (x - b) / precision, np.full(
+            (len(x), 1), math.log(spread) - 0.5 * math.log(precision)
+        )
 
     return kind(encode=encode, decode=lambda params, z: (w * z + b, math.log(s)), **settings)
 
@@ -61,7 +68,9 @@ def evidence(x):
 def test_the_analytic_kl_is_the_mean_over_eps_of_plus_and_minus_one(rng):
     mu, logsigma = rng.standard_normal((5, 3)), rng.uniform(-2, 2, (5, 3))
     samples = [vaelite.reparameterize(mu, logsigma, np.full((5, 3), sign)) for sign in (1.0, -1.0)]
-    kl = np.mean([vaelite.neglogprior(z) - vaelite.neglogposterior(z, mu, logsigma) for z in samples], axis=0)
+    kl = np.mean(
+        [vaelite.neglogprior(z) - vaelite.neglogposterior(z, mu, logsigma) for z in samples], axis=0
+    )
     assert vaelite.kl_divergence(mu, logsigma) == pytest.approx(kl, rel=1e-12)
     assert (vaelite.kl_divergence(mu, logsigma) > 0).all()
     assert vaelite.kl_divergence(np.zeros((1, 3)), np.zeros((1, 3))) == 0
@@ -69,7 +78,9 @@ def test_the_analytic_kl_is_the_mean_over_eps_of_plus_and_minus_one(rng):
 
 def test_the_analytic_kls_derivatives(rng):
     arguments = rng.standard_normal((5, 3)), rng.uniform(-1, 1, (5, 3))
-    check_grads(lambda m, s: anp.sum(vaelite.kl_divergence(m, s) ** 2), modes=["rev"], order=2)(*arguments)
+    check_grads(lambda m, s: anp.sum(vaelite.kl_divergence(m, s) ** 2), modes=["rev"], order=2)(
+        *arguments
+    )
 
 
 def test_analytic_and_sampled_kl_agree_on_average(rng):
@@ -114,7 +125,9 @@ def test_importance_weighting_equals_its_definition(rng):
     x, eps = rng.standard_normal((6, 1)), rng.standard_normal((7, 6, 1))
     nll, nlp, nlq = objective.terms({}, x, eps)
     assert nll.shape == (7, 6)
-    assert objective.parts({}, x, eps)[0] == pytest.approx(-np.log(np.exp(nlq - nll - nlp).mean(axis=0)))
+    assert objective.parts({}, x, eps)[0] == pytest.approx(
+        -np.log(np.exp(nlq - nll - nlp).mean(axis=0))
+    )
 
 
 @pytest.mark.parametrize("settings", [{"kl": "analytic"}, {"beta": 0.3}, {"importance_samples": 3}])
@@ -126,17 +139,27 @@ def test_gradients_of_every_objective_match_finite_differences(settings, likelih
     objective = vae.objective(**settings)
     _, grads = vaelite.value_and_grad(objective)(vae.params, x, eps)
     for name, array in vae.params.items():
-        expected = finite_differences(lambda a, name=name: objective({**vae.params, name: a}, x, eps), array)
+        expected = finite_differences(
+            lambda a, name=name: objective({**vae.params, name: a}, x, eps), array
+        )
         assert grads[name] == pytest.approx(expected, rel=1e-5, abs=1e-6), name
 
 
-@pytest.mark.parametrize("settings", [{"kl": "analytic"}, {"beta": 0.3, "warmup_epochs": 3}, {"importance_samples": 3}])
+@pytest.mark.parametrize(
+    "settings", [{"kl": "analytic"}, {"beta": 0.3, "warmup_epochs": 3}, {"importance_samples": 3}]
+)
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli", vaelite.Categorical(17)], ids=str)
 def test_every_objective_trains_in_float32(settings, likelihood, digits, quick, monkeypatch):
-    X = np.rint(digits[0] * 16).astype(np.uint8) if isinstance(likelihood, vaelite.Categorical) else digits[0]
+    X = (
+        np.rint(digits[0] * 16).astype(np.uint8)
+        if isinstance(likelihood, vaelite.Categorical)
+        else digits[0]
+    )
     seen = set()
     original = vaelite.gradient.add_outgrads
-    monkeypatch.setattr(vaelite.gradient, "add_outgrads", lambda old, g: seen.add(g.dtype) or original(old, g))
+    monkeypatch.setattr(
+        vaelite.gradient, "add_outgrads", lambda old, g: seen.add(g.dtype) or original(old, g)
+    )
     vae = vaelite.fit(X[:400], X[400:500], **quick, likelihood=likelihood, **settings)
     assert seen == {np.dtype(np.float32)}
     assert vae.history["test_loss"][-1] < vae.history["test_loss"][0]
@@ -150,12 +173,16 @@ def test_every_objective_trains_in_float32(settings, likelihood, digits, quick, 
 
 def test_warm_up_raises_the_weight_evenly(digits, quick, monkeypatch):
     betas = []
-    original = vaelite.trainer.epoch
-    monkeypatch.setattr(
-        vaelite.trainer, "epoch", lambda objective, *a: betas.append(objective.beta) or original(objective, *a)
-    )
-    vaelite.fit(digits[0], **{**quick, "max_epochs": 6}, beta=2, warmup_epochs=4)
-    assert betas == [0.5, 1, 1.5, 2, 2, 2]
+    original = vaelite.training.step
+
+    def spy(objective, *args):
+        betas.append(objective.beta)
+        return original(objective, *args)
+
+    monkeypatch.setattr(vaelite.training, "step", spy)
+    settings = {**quick, "max_epochs": 6, "steps_per_epoch": 2}
+    vaelite.fit(digits[0], **settings, beta=2, warmup_epochs=4)
+    assert betas == [beta for beta in (0.5, 1, 1.5, 2, 2, 2) for _ in range(2)]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +194,7 @@ def test_warm_up_raises_the_weight_evenly(digits, quick, monkeypatch):
         ({"importance_samples": 0}, "importance_samples should be 1 or more"),
         ({"importance_samples": 2, "kl": "analytic"}, "no KL part"),
         ({"importance_samples": 2, "beta": 0.5}, "no KL part"),
-        ({"importance_samples": 2, "warmup_epochs": 3}, "without a KL weight"),
+        ({"importance_samples": 2, "warmup_epochs": 3}, "has no KL weight"),
         ({"kl": "analytic", "neglogprior": vaelite.neglogprior}, "would not use the neglogprior"),
     ],
 )

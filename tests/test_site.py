@@ -9,10 +9,20 @@ import re
 from pathlib import Path
 
 import vaelite
-from vaelite import estimators, exercises, networks, ops, plots, streams, testing
+from vaelite import (
+    gradient_estimators as estimators,
+    exercises,
+    networks,
+    ops,
+    plots,
+    streams,
+    testing,
+)
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-BLOCKS = re.findall(r"```\{eval-rst\}\n(.*?)```", (DOCS / "reference.md").read_text(encoding="utf-8"), re.DOTALL)
+BLOCKS = re.findall(
+    r"```\{eval-rst\}\n(.*?)```", (DOCS / "reference.md").read_text(encoding="utf-8"), re.DOTALL
+)
 LISTED = re.findall(r"^   ([\w.]+)$", "\n".join(BLOCKS), re.MULTILINE)
 
 
@@ -38,7 +48,11 @@ def test_every_public_name_is_on_the_reference_page():
 def test_every_name_on_the_reference_page_exists_and_is_explained():
     assert len(LISTED) == len(set(LISTED))
     for name in LISTED:
-        thing = vaelite if name in vars(vaelite) else importlib.import_module(f"vaelite.{name.partition('.')[0]}")
+        thing = (
+            vaelite
+            if name in vars(vaelite)
+            else importlib.import_module(f"vaelite.{name.partition('.')[0]}")
+        )
         for part in name.split(".")[thing is not vaelite :]:
             thing = getattr(thing, part)
         assert inspect.getdoc(thing), name

@@ -47,7 +47,9 @@ def test_gaussian_densities_integrate_to_one(term, logsigma):
 
 
 def test_prior_integrates_to_one():
-    assert integrate.quad(lambda z: math.exp(-neglogprior(np.array([[z]]))[0]), -20, 20)[0] == pytest.approx(1)
+    assert integrate.quad(lambda z: math.exp(-neglogprior(np.array([[z]]))[0]), -20, 20)[
+        0
+    ] == pytest.approx(1)
 
 
 @GAUSSIANS
@@ -64,7 +66,9 @@ def test_constants_that_normalized_false_drops(term, arguments):
 def test_unnormalized_terms_are_the_lectures():
     x, mu, z = np.array([[1.0, 2.0, 4.0]]), np.array([[1.0, 0.0, 1.0]]), np.array([[3.0, 4.0]])
     logsigma = np.array([[math.log(2)]])
-    assert negloglikelihood(x, mu, logsigma, normalized=False) == pytest.approx(3 * math.log(2) + 13 / 8)
+    assert negloglikelihood(x, mu, logsigma, normalized=False) == pytest.approx(
+        3 * math.log(2) + 13 / 8
+    )
     assert neglogprior(z, normalized=False) == pytest.approx(12.5)
 
 
@@ -72,7 +76,9 @@ def test_unnormalized_terms_are_the_lectures():
 @given(arguments=gaussian_arguments())
 def test_batch_additivity(term, arguments):
     x, mu, logsigma = arguments
-    row = [term(x[i], mu[i], logsigma if logsigma.ndim == 0 else logsigma[i]) for i in range(len(x))]
+    row = [
+        term(x[i], mu[i], logsigma if logsigma.ndim == 0 else logsigma[i]) for i in range(len(x))
+    ]
     assert term(x, mu, logsigma) == pytest.approx(np.array(row), rel=1e-12)
 
 
@@ -90,7 +96,9 @@ def test_scale_law(term, arguments, log_a):
 def test_gaussian_derivatives_are_those_that_autograd_finds(term, arguments):
     for argnum in range(3):
         ours = autograd.grad(lambda *a: anp.sum(term(*a) ** 2), argnum)(*arguments)
-        traced = autograd.grad(lambda *a: anp.sum(anp.sum(textbook(*a), axis=-1) ** 2), argnum)(*arguments)
+        traced = autograd.grad(lambda *a: anp.sum(anp.sum(textbook(*a), axis=-1) ** 2), argnum)(
+            *arguments
+        )
         undecorated = autograd.grad(lambda *a: anp.sum(term.fun(*a) ** 2), argnum)(*arguments)
         assert ours == pytest.approx(traced, rel=1e-9, abs=1e-7)
         assert ours == pytest.approx(undecorated, rel=1e-9, abs=1e-7)
@@ -113,7 +121,9 @@ def test_derivatives_of_derivatives(rng):
     x, mu, z = rng.standard_normal((3, 4, 3))
     logsigma, column = rng.uniform(-1, 1, (4, 3)), rng.uniform(-1, 1, (4, 1))
     check_grads(lambda m, s: anp.sum(negloglikelihood(x, m, s)), modes=["rev"], order=2)(mu, column)
-    check_grads(lambda z, m, s: anp.sum(neglogposterior(z, m, s)), modes=["rev"], order=2)(z, mu, logsigma)
+    check_grads(lambda z, m, s: anp.sum(neglogposterior(z, m, s)), modes=["rev"], order=2)(
+        z, mu, logsigma
+    )
     check_grads(lambda z: anp.sum(neglogprior(z)), modes=["rev"], order=2)(z)
     check_grads(lambda m, s: anp.sum(reparameterize(m, s, x)), modes=["rev"], order=2)(mu, logsigma)
 
@@ -123,13 +133,19 @@ def test_reparameterize(arguments):
     eps, mu, logsigma = arguments
     assert reparameterize(mu, logsigma, np.zeros_like(eps)) == pytest.approx(mu)
     assert reparameterize(mu, logsigma, eps) == pytest.approx(mu + np.exp(logsigma) * eps)
-    d_mu, d_logsigma = (autograd.grad(lambda *a: anp.sum(reparameterize(*a, eps)), i)(mu, logsigma) for i in (0, 1))
+    d_mu, d_logsigma = (
+        autograd.grad(lambda *a: anp.sum(reparameterize(*a, eps)), i)(mu, logsigma) for i in (0, 1)
+    )
     assert d_mu == pytest.approx(np.ones_like(mu))
     assert d_logsigma == pytest.approx(np.exp(logsigma) * eps)
 
 
 def test_reparameterize_many_samples(rng):
-    mu, logsigma, eps = rng.standard_normal((4, 2)), rng.uniform(-1, 1, (4, 2)), rng.standard_normal((7, 4, 2))
+    mu, logsigma, eps = (
+        rng.standard_normal((4, 2)),
+        rng.uniform(-1, 1, (4, 2)),
+        rng.standard_normal((7, 4, 2)),
+    )
     assert reparameterize(mu, logsigma, eps).shape == (7, 4, 2)
     d_mu = autograd.grad(lambda m: anp.sum(reparameterize(m, logsigma, eps)))(mu)
     assert d_mu == pytest.approx(np.full((4, 2), 7.0))
@@ -167,7 +183,8 @@ def test_arguments_are_never_changed(rng):
 
 @GAUSSIANS
 @pytest.mark.parametrize(
-    ("mu_shape", "logsigma_shape"), [((4, 2), (4, 1)), ((4,), (4, 1)), ((4, 3), (4,)), ((4, 3), (3,)), ((4, 3), (4, 2))]
+    ("mu_shape", "logsigma_shape"),
+    [((4, 2), (4, 1)), ((4,), (4, 1)), ((4, 3), (4,)), ((4, 3), (3,)), ((4, 3), (4, 2))],
 )
 def test_shapes_that_would_broadcast_silently_are_refused(term, mu_shape, logsigma_shape):
     with pytest.raises(ValueError, match="should"):

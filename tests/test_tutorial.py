@@ -13,7 +13,7 @@ def fitted(mnist_home):
     X, X_test = (vaelite.load_mnist(mnist_home, split)[0] for split in ("train", "test"))
     return vaelite.fit(
         X, X_test, likelihood="bernoulli", latent_dim=50, hidden_dim=400, activation="softplus", init="torch",
-        batch_size=256, learning_rate=1e-3, max_epochs=100, stopping="epochs", rng=5, progress=False,
+        batch_size=256, learning_rate=1e-3, max_epochs=100, stopping="epochs", rng=5,
     )  # fmt: skip
 
 
@@ -30,4 +30,6 @@ def test_reconstructions_vary_with_the_drawn_code(fitted, mnist_home):
     first, second = fitted.reconstruct(X, rng=1), fitted.reconstruct(X, rng=2)
     assert not np.allclose(first, second, atol=0.05)
     for drawn in (first, second):
-        assert np.mean([np.corrcoef(x, image)[0, 1] for x, image in zip(X, drawn, strict=True)]) > 0.9
+        assert (
+            np.mean([np.corrcoef(x, image)[0, 1] for x, image in zip(X, drawn, strict=True)]) > 0.9
+        )

@@ -18,7 +18,11 @@ LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 def cells(path, kind):
     """The cells of a stored notebook of one kind, each with its text as ``source``."""
-    found = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == kind]
+    found = [
+        cell
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+        if cell["cell_type"] == kind
+    ]
     return [{**cell, "source": "".join(cell["source"])} for cell in found]
 
 
@@ -40,15 +44,23 @@ def test_stored_as_run_from_scratch(path):
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
     outputs = [output for cell in code for output in cell["outputs"]]
     assert any("image/png" in output.get("data", ()) for output in outputs)
-    assert not [output for output in outputs if output["output_type"] == "error" or output.get("name") == "stderr"]
+    assert not [
+        output
+        for output in outputs
+        if output["output_type"] == "error" or output.get("name") == "stderr"
+    ]
     assert path.stat().st_size < 1_000_000
 
 
 @EACH
 def test_claims_are_asserted_and_exercises_have_solutions(path):
     assert sum("assert " in cell["source"] for cell in cells(path, "code")) >= 3
-    exercises = sum(bool(re.search(r"^check\(", cell["source"], re.MULTILINE)) for cell in cells(path, "code"))
-    solutions = sum("<summary>Solution</summary>" in cell["source"] for cell in cells(path, "markdown"))
+    exercises = sum(
+        bool(re.search(r"^check\(", cell["source"], re.MULTILINE)) for cell in cells(path, "code")
+    )
+    solutions = sum(
+        "<summary>Solution</summary>" in cell["source"] for cell in cells(path, "markdown")
+    )
     assert 1 <= exercises <= solutions
 
 
@@ -63,7 +75,7 @@ def test_exercises_are_stored_unwritten(path):
 def test_mentions_only_what_the_library_has(path):
     text = "\n".join(texts(path))
     assert not missing_names(text)
-    for module in (vaelite.plots, vaelite.estimators):
+    for module in (vaelite.plots, vaelite.gradient_estimators):
         used = re.findall(rf"(?<![\w./]){module.__name__.partition('.')[2]}\.(?!py\b)(\w+)", text)
         assert not [name for name in used if not hasattr(module, name)]
 
@@ -77,14 +89,14 @@ def test_links_lead_to_what_they_name(path):
         if (name := re.fullmatch(r"`(vaelite\.[\w.]+)`", text)) and target.endswith(".py"):
             definition = rf"^(def|class) {name[1].rpartition('.')[2]}\b"
             source = (FOLDER / target).read_text(encoding="utf-8")
-            assert target.endswith(f"{name[1].replace('.', '/')}.py") or re.search(definition, source, re.MULTILINE), (
-                text
-            )
+            assert target.endswith(f"{name[1].replace('.', '/')}.py") or re.search(
+                definition, source, re.MULTILINE
+            ), text
 
 
 def test_names_that_are_gone_are_found():
     text = "[`vaelite.negloglikelihood`](../vaelite/terms.py) vaelite.neglogprio vaelite.plots.sample, vaelite/terms.py"
-    assert missing_names(f"{text} vaelite.exercises.check vaelite.VAE.fit.") == [
+    assert missing_names(f"{text} vaelite.classroom.exercises.check vaelite.VAE.fit.") == [
         "vaelite.neglogprio",
         "vaelite.plots.sample",
     ]
@@ -120,7 +132,9 @@ def test_solutions_are_put_where_they_belong(run):
     solution = "<details>\n<summary>Solution</summary>\n\n```python\nx = 1\n```\n</details>"
     v4 = run.nbformat.v4
     code, text = v4.new_code_cell, v4.new_markdown_cell
-    notebook = v4.new_notebook(cells=[code("x = ...\ncheck(x, test)"), text(solution), text(solution)])
+    notebook = v4.new_notebook(
+        cells=[code("x = ...\ncheck(x, test)"), text(solution), text(solution)]
+    )
     first, _, _, alone = run.with_solutions(notebook).cells
     assert first.source == "x = ...\nx = 1\n\ncheck(x, test)"
     assert alone.source == "x = 1\n"

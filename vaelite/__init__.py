@@ -1,46 +1,107 @@
 """vaelite: a small, exact variational autoencoder in NumPy and autograd.
 
-``vaelite.fit(X)`` trains one; the modules, in the order of the data's way through them, are datasets,
-data, networks, terms, likelihoods, objectives, gradient, adam, convergence, trainer, model and plots.
+``vaelite.fit(X)`` trains one. The story, in reading order: terms, likelihoods, objectives,
+ops, gradient, adam, stopping, training, vae. Everything else is in folders by subject.
 """
 
 import importlib
 
-from . import estimators, ops
+from . import ops
 from .adam import Adam
 from .api import fit, fit_autoencoder, load
-from .autoencoder import Autoencoder
-from .convergence import Epochs, HeldOut, Lecture
-from .data import minibatches, quantize
-from .datasets import load_digits, load_idx, load_mnist
-from .decompositions import ELBOParts, Gaps, KLSplit, active_units, elbo_parts, inference_gaps, kl_split
-from .diagnostics import Ledger, ledger
-from .evidence import Estimate, Quadrature, elbo, log_evidence
+from .data.batches import minibatches, quantize
+from .data.datasets import load_digits, load_idx, load_mnist
 from .exceptions import ConvergenceWarning, ModelFileError, NotFittedError, TrainingError
 from .gradient import value_and_grad
+from .inference import gradient_estimators
+from .inference.decompositions import (
+    ELBOParts,
+    Gaps,
+    KLSplit,
+    active_units,
+    elbo_parts,
+    inference_gaps,
+    kl_split,
+)
+from .inference.importance import Estimate, elbo, log_evidence
+from .inference.ledger import Ledger, ledger
+from .inference.quadrature import Quadrature
 from .likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
-from .meanfield import MeanField, infer
-from .model import VAE
+from .models.autoencoder import Autoencoder
+from .models.inference import infer
+from .models.meanfield import MeanField
+from .models.ppca import ProbabilisticPCA
+from .networks import Convolutional, Dense, Head, Network, TransposedConvolutional
 from .objectives import ImportanceWeighted, NegELBO, Reconstruction
-from .ppca import ProbabilisticPCA
-from .progress import State
+from .state import Solution, State
+from .stopping import Epochs, HeldOut, Lecture
 from .terms import kl_divergence, negloglikelihood, neglogposterior, neglogprior, reparameterize
-from .trainer import Solution
+from .vae import VAE
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "VAE", "Adam", "Autoencoder", "Bernoulli", "Categorical", "ConvergenceWarning", "ELBOParts", "Epochs",
-    "Estimate", "Gaps", "Gaussian", "HeldOut", "ImportanceWeighted", "KLSplit", "Lecture", "Ledger", "Likelihood",
-    "MeanField", "ModelFileError", "NegELBO", "NotFittedError", "ProbabilisticPCA", "Quadrature", "Reconstruction",
-    "Solution", "State", "TrainingError", "active_units", "elbo", "elbo_parts", "estimators", "fit",
-    "fit_autoencoder", "infer", "inference_gaps", "kl_divergence", "kl_split", "ledger", "load", "load_digits",
-    "load_idx", "load_mnist", "log_evidence", "minibatches", "negloglikelihood", "neglogposterior", "neglogprior",
-    "ops", "plots", "quantize", "reparameterize", "value_and_grad",
-]  # fmt: skip
+    "VAE",
+    "Adam",
+    "Autoencoder",
+    "Bernoulli",
+    "Categorical",
+    "ConvergenceWarning",
+    "Convolutional",
+    "Dense",
+    "ELBOParts",
+    "Epochs",
+    "Estimate",
+    "Gaps",
+    "Gaussian",
+    "Head",
+    "HeldOut",
+    "ImportanceWeighted",
+    "KLSplit",
+    "Lecture",
+    "Ledger",
+    "Likelihood",
+    "MeanField",
+    "ModelFileError",
+    "NegELBO",
+    "Network",
+    "NotFittedError",
+    "ProbabilisticPCA",
+    "Quadrature",
+    "Reconstruction",
+    "Solution",
+    "State",
+    "TrainingError",
+    "TransposedConvolutional",
+    "active_units",
+    "elbo",
+    "elbo_parts",
+    "fit",
+    "fit_autoencoder",
+    "gradient_estimators",
+    "infer",
+    "inference_gaps",
+    "kl_divergence",
+    "kl_split",
+    "ledger",
+    "load",
+    "load_digits",
+    "load_idx",
+    "load_mnist",
+    "log_evidence",
+    "minibatches",
+    "negloglikelihood",
+    "neglogposterior",
+    "neglogprior",
+    "ops",
+    "plots",
+    "quantize",
+    "reparameterize",
+    "value_and_grad",
+]
 
 
 def __getattr__(name):
-    if name == "plots":  # imported when first used: matplotlib takes longer to load than all the rest
+    if name == "plots":  # imported when first used: matplotlib takes longer than all the rest
         return importlib.import_module(".plots", __name__)
     raise AttributeError(f"module 'vaelite' has no attribute {name!r}")

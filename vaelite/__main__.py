@@ -35,10 +35,28 @@ def parse(arguments=None):
         help="digits (the default), mnist, a folder of IDX files, or a file: .npy with images as rows, "
         ".npz with such an array X and, if there are classes, their labels y")  # fmt: skip
     add("--latent-dim", type=int, default=2, metavar="N", help="size of the code (default: 2)")
-    add("--hidden-dim", type=int, nargs="+", default=[512], metavar="N", help="sizes of hidden layers (default: 512)")
+    add(
+        "--hidden-dim",
+        type=int,
+        nargs="+",
+        default=[512],
+        metavar="N",
+        help="sizes of hidden layers (default: 512)",
+    )
     add("--activation", default="relu", metavar="NAME", help="relu (the default), tanh or softplus")
-    add("--likelihood", default="gaussian", metavar="NAME", help="gaussian (the default), bernoulli or categorical")
-    add("--levels", type=int, default=16, metavar="N", help="grey levels that categorical tells apart (default: 16)")
+    add(
+        "--likelihood",
+        default="gaussian",
+        metavar="NAME",
+        help="gaussian (the default), bernoulli or categorical",
+    )
+    add(
+        "--levels",
+        type=int,
+        default=16,
+        metavar="N",
+        help="grey levels that categorical tells apart (default: 16)",
+    )
     add(
         "--mean",
         default="logistic",
@@ -47,17 +65,50 @@ def parse(arguments=None):
     )
     add("--sigma", default="image", metavar="WHAT", type=_sigma,
         help="gaussian: one sigma an image (the default), shared by all, one a pixel, or a fixed number")  # fmt: skip
-    add("--epochs", type=int, metavar="N", help="run exactly so many; by default held-out rows decide (at most 500)")
+    add(
+        "--epochs",
+        type=int,
+        metavar="N",
+        help="run exactly so many; by default held-out rows decide (at most 500)",
+    )
     add("--batch-size", type=int, default=128, metavar="N", help="(default: 128)")
     add("--learning-rate", type=float, default=1e-3, metavar="X", help="Adam's (default: 0.001)")
-    add("--without-constants", action="store_true", help="print losses without their log(2 pi), as the lecture does")
-    add("--seed", type=int, default=0, metavar="N", help="the same seed gives the same model (default: 0)")
+    add(
+        "--without-constants",
+        action="store_true",
+        help="print losses without their log(2 pi), as the lecture does",
+    )
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="the same seed gives the same model (default: 0)",
+    )
     add("--out", type=Path, default=Path("vaelite-run"), metavar="FOLDER",
         help="where the model and the pictures go (default: vaelite-run)")  # fmt: skip
-    add("--init", default="glorot", metavar="NAME", help="first weights: glorot (the default), or torch, as PyTorch's")
-    add("--test", action="store_true", help="MNIST and IDX files: record the loss of the test images, and draw these")
-    add("--tsne", action="store_true", help="draw the t-SNE of the encoded images too (needs scikit-learn)")
-    add("--backend", default="numpy", metavar="NAME", help="numpy (the default), cupy (a GPU), or auto")
+    add(
+        "--init",
+        default="glorot",
+        metavar="NAME",
+        help="first weights: glorot (the default), or torch, as PyTorch's",
+    )
+    add(
+        "--test",
+        action="store_true",
+        help="MNIST and IDX files: record the loss of the test images, and draw these",
+    )
+    add(
+        "--tsne",
+        action="store_true",
+        help="draw the t-SNE of the encoded images too (needs scikit-learn)",
+    )
+    add(
+        "--backend",
+        default="numpy",
+        metavar="NAME",
+        help="numpy (the default), cupy (a GPU), or auto",
+    )
     add("--quiet", action="store_true", help="print no progress")
     add("--version", action="version", version=f"vaelite {vaelite.__version__}")
     return parser.parse_args(arguments)
@@ -72,10 +123,15 @@ def main(arguments=None):
         X_test, y_test = load_data(args.data, "test") if args.test else (None, None)
         for images, labels in ((X, y), (X_test, y_test)):
             if labels is not None and np.shape(labels) != (len(images),):
-                raise ValueError(f"{args.data} has {len(images)} images, but labels of shape {np.shape(labels)}")
+                raise ValueError(
+                    f"{args.data} has {len(images)} images, but labels of shape {np.shape(labels)}"
+                )
         likelihood = likelihood_of(args)
         if args.likelihood == "categorical":
-            X, X_test = (images if images is None else vaelite.quantize(images, args.levels) for images in (X, X_test))
+            X, X_test = (
+                images if images is None else vaelite.quantize(images, args.levels)
+                for images in (X, X_test)
+            )
         args.out.mkdir(parents=True, exist_ok=True)
         how = {"max_epochs": args.epochs, "stopping": "epochs"} if args.epochs is not None else {}
         vae = vaelite.fit(
@@ -113,16 +169,22 @@ def load_data(what, split="train"):
     if path.is_dir():
         return vaelite.load_idx(path, split)
     if split == "test":
-        raise ValueError(f"--test is for MNIST and folders of IDX files, which have a test split; --data is {what}")
+        raise ValueError(
+            f"--test is for MNIST and folders of IDX files, which have a test split; --data is {what}"
+        )
     if what == "digits":
         return vaelite.load_digits()
     if path.suffix not in (".npy", ".npz"):
-        raise ValueError(f"--data should be digits, mnist, a folder of IDX files, or a .npy or .npz file, got {what!r}")
+        raise ValueError(
+            f"--data should be digits, mnist, a folder of IDX files, or a .npy or .npz file, got {what!r}"
+        )
     found = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
     if path.suffix == ".npy":
         return _rows(found), None
     if "X" not in found:
-        raise ValueError(f"{path} has {', '.join(found) or 'no arrays'}; the images should be called X, the labels y")
+        raise ValueError(
+            f"{path} has {', '.join(found) or 'no arrays'}; the images should be called X, the labels y"
+        )
     return _rows(found["X"]), found.get("y")
 
 
@@ -147,7 +209,9 @@ def draw(vae, X, y, args):
         if vae.latent_dim == 2:
             drawn["latent_grid"] = lambda: plots.latent_grid(vae)
     if not square:
-        print(f"no pictures of images: {X.shape[1]} numbers an image are no square; see vaelite.plots, image_shape=")
+        print(
+            f"no pictures of images: {X.shape[1]} numbers an image are no square; see vaelite.plots, image_shape="
+        )
     for name, figure in drawn.items():
         figure().figure.savefig(args.out / f"{name}.png", dpi=120)
     return [f"{name}.png" for name in drawn]

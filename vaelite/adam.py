@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .backend import elementwise
+from .arrays.dispatch import elementwise
 
 BLOCK = 65_536  # elements: five blocks of this size stay in a core's cache
 TINY = 1e-30  # far below what can move a parameter, far above float32's denormal numbers
@@ -17,9 +17,9 @@ class Adam:
     Parameters
     ----------
     learning_rate : float
-        The largest change of a parameter in a step, about.
+        About the largest change of a parameter in one step.
     beta1, beta2 : float
-        Decay a step of the means of the gradient and of its square.
+        Decay per step of the means of the gradient and of its square.
     epsilon : float
         Keeps the division defined where the gradient has been 0 throughout.
 
@@ -28,8 +28,8 @@ class Adam:
     t : int
         Steps taken.
     m, v : dict
-        The moments by name, as sums with decaying weights: ``m / (1 - beta1**t) * (1 - beta1)`` is the
-        bias-corrected mean of the gradient, likewise ``v`` of its square.
+        The moments by name, as sums with decaying weights. The bias-corrected mean of the
+        gradient is ``m / (1 - beta1**t) * (1 - beta1)``; likewise ``v`` for its square.
 
     References
     ----------
@@ -40,26 +40,29 @@ class Adam:
     >>> import numpy as np, vaelite
     >>> params = {"w": np.array([1.0, 2.0])}
     >>> vaelite.Adam(learning_rate=0.1).update(params, {"w": np.array([5.0, -0.01])})
-    >>> params["w"].round(6)  # the first step has the learning rate's size, whatever the gradient's
+    >>> params["w"].round(6)  # the first step has the size of the learning rate
     array([0.9, 2.1])
     """
 
     def __init__(self, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8):
-        self.learning_rate, self.beta1, self.beta2, self.epsilon = learning_rate, beta1, beta2, epsilon
+        self.learning_rate, self.epsilon = learning_rate, epsilon
+        self.beta1, self.beta2 = beta1, beta2
         self.t, self.m, self.v = 0, {}, {}
 
     def update(self, params, grads):
         """Take one step: change every array of ``params`` in place, against its gradient."""
         self.t += 1
-        # The weights (1 - beta) of the textbook's means and their bias corrections are all in these two numbers.
+        # The textbook's weights (1 - beta) and bias corrections are in these two numbers.
         scale_m = (1 - self.beta1) / (1 - self.beta1**self.t)
         scale_v = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.t))
         step_size, epsilon = self.learning_rate * scale_m / scale_v, self.epsilon / scale_v
         for name, param in params.items():
             if name not in self.m:
                 self.m[name], self.v[name] = np.zeros_like(param), np.zeros_like(param)
-            p, g, m, v = (array.reshape(-1) for array in (param, grads[name], self.m[name], self.v[name]))
-            _update(g, self.beta1, self.beta2, step_size, epsilon, self.t % FLUSH_EVERY == 0, p, m, v)
+            arrays = param, grads[name], self.m[name], self.v[name]
+            p, g, m, v = (array.reshape(-1) for array in arrays)
+            flush = self.t % FLUSH_EVERY == 0
+            _update(g, self.beta1, self.beta2, step_size, epsilon, flush, p, m, v)
 
 
 @elementwise(
@@ -74,7 +77,8 @@ class Adam:
 def _update(g, beta1, beta2, step_size, epsilon, flush, p, m, v):
     for start in range(0, p.size, BLOCK):
         block = slice(start, start + BLOCK)
-        _update_block(g[block], beta1, beta2, step_size, epsilon, flush, p[block], m[block], v[block])
+        parts = p[block], m[block], v[block]
+        _update_block(g[block], beta1, beta2, step_size, epsilon, flush, *parts)
 
 
 def _update_block(g, beta1, beta2, step_size, epsilon, flush, p, m, v):
@@ -85,7 +89,7 @@ def _update_block(g, beta1, beta2, step_size, epsilon, flush, p, m, v):
     v += change
     if flush:
         for moment in m, v:
-            moment *= abs(moment) > TINY  # denormal numbers would make every later step slow
+            moment *= abs(moment) > TINY  # denormal numbers make every later step slow
     np.sqrt(v, out=change)
     change += epsilon
     np.divide(m, change, out=change)

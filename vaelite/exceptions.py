@@ -1,4 +1,4 @@
-"""The errors and warnings that are vaelite's own; all others are Python's and NumPy's."""
+"""The errors and warnings that are vaelite's own. All others are Python's and NumPy's."""
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -6,12 +6,15 @@ class NotFittedError(ValueError, AttributeError):
 
 
 class ModelFileError(ValueError):
-    """A file that should hold a saved model does not, or no longer does."""
+    """A file that should hold a saved model does not, or is damaged."""
 
 
 class TrainingError(FloatingPointError):
-    """Training met a number that is not finite; the message names the epoch, the batch and the array."""
+    """Training met a number that is not finite.
+
+    The message names the epoch, the batch and the array.
+    """
 
 
 class ConvergenceWarning(UserWarning):
-    """Training ran into its cap on epochs before the stopping rule was satisfied."""
+    """Training reached ``max_epochs`` before the stopping rule was satisfied."""

@@ -1,8 +1,8 @@
 """The gradient of an objective with respect to many named arrays at once.
 
-``autograd.grad`` of a function of a dict makes each look-up in the dict an operation on the tape,
-whose derivative is a whole dict of zeros. Here each array is a root of the tape by itself, so a
-look-up is free; the rest is autograd as it is.
+With ``autograd.grad`` of a function of a dict, each look-up in the dict is an operation on
+the tape, whose derivative is a whole dict of zeros. Here each array is a root of the tape by
+itself, so a look-up costs nothing. The rest is plain autograd.
 """
 
 import numpy as np
@@ -11,11 +11,11 @@ from autograd.tracer import isbox, new_box, toposort, trace_stack
 
 
 class NoDependence(TypeError):
-    """Nothing that was computed depends on the parameters."""
+    """The result depends on none of the parameters."""
 
 
 def value_and_grad(objective):
-    """A function that gives an objective's value and its gradient.
+    """Return a function that computes an objective's value and its gradient.
 
     Parameters
     ----------
@@ -25,23 +25,25 @@ def value_and_grad(objective):
     Returns
     -------
     callable
-        ``(params, *args) -> (value, grads)`` with ``grads`` a dict like ``params``, each gradient in
-        its array's dtype. An array that the value does not depend on has a gradient of zeros.
+        ``(params, *args) -> (value, grads)``. ``grads`` is a dict like ``params``, each
+        gradient in its array's dtype. An array that the value does not depend on has a
+        gradient of zeros.
 
     Raises
     ------
     TypeError
-        (the returned function) if the value depends on none of the arrays: somewhere the
-        computation left autograd.
+        (from the returned function) if the value depends on none of the arrays: somewhere
+        the computation left autograd.
     ValueError
-        (the returned function) if the value is no scalar.
+        (from the returned function) if the value is not a scalar.
 
     Examples
     --------
     >>> import numpy as np, vaelite
     >>> def objective(params, x):
     ...     return vaelite.ops.mean(vaelite.negloglikelihood(x, params["mu"], 0.0))
-    >>> value, grads = vaelite.value_and_grad(objective)({"mu": np.array([[1.0, 2.0]])}, np.zeros((1, 2)))
+    >>> gradient, params = vaelite.value_and_grad(objective), {"mu": np.array([[1.0, 2.0]])}
+    >>> value, grads = gradient(params, np.zeros((1, 2)))
     >>> grads["mu"]
     array([[1., 2.]])
     """
@@ -49,7 +51,8 @@ def value_and_grad(objective):
     def gradient(params, *args):
         end, roots = _trace(objective, params, args)
         if np.shape(end._value) != ():
-            raise ValueError(f"the objective should be a scalar, got an array of shape {np.shape(end._value)}")
+            shape = np.shape(end._value)
+            raise ValueError(f"the objective should be a scalar, got an array of shape {shape}")
         reached = _backward(end)
 
         def grad_of(name, array):
@@ -62,17 +65,18 @@ def value_and_grad(objective):
 
 
 def dependencies(objective, params, *args):
-    """The names of the arrays in ``params`` that ``objective(params, *args)`` depends on, as a set."""
+    """Return the names of the arrays that ``objective(params, *args)`` depends on, a set."""
     end, roots = _trace(objective, params, args)
     nodes = set(toposort(end._node))
     return {name for name, root in roots.items() if root in nodes}
 
 
 def _trace(objective, params, args):
-    """Evaluate the objective with each array as a root of the tape: its answer and the roots by name."""
+    """Evaluate the objective with each array as a root of the tape; its value and the roots."""
     roots = {name: VJPNode.new_root() for name in params}
     with trace_stack.new_trace() as trace:
-        end = objective({name: new_box(params[name], trace, root) for name, root in roots.items()}, *args)
+        boxes = {name: new_box(params[name], trace, root) for name, root in roots.items()}
+        end = objective(boxes, *args)
     if not (isbox(end) and end._trace == trace):
         raise NoDependence(
             "the objective depends on none of its parameters; write it with autograd.numpy "
@@ -82,7 +86,7 @@ def _trace(objective, params, args):
 
 
 def _backward(end):
-    """Walk the tape from its end to its roots: the gradients of the roots that are reached."""
+    """Walk the tape from its end to its roots; the gradients of the roots it reaches."""
     waiting, reached = {end._node: (vspace(end._value).ones(), False)}, {}
     for node in toposort(end._node):
         outgrad, _ = waiting.pop(node)

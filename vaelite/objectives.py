@@ -1,18 +1,19 @@
-"""What training minimises.
+"""What training minimizes.
 
-An objective is a plain function of (params, x, eps), the mean over a batch in nats an example. Its ``parts`` are
-the same number for each example, with the reconstruction and the KL that it is made of.
+An objective is a plain function of (params, x, eps): the mean over a batch, in nats per
+example. Its ``parts`` are the same number for each example, with the reconstruction and the
+KL that it consists of.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 
 import autograd.numpy as np
 
 from . import terms
+from .checks import check_choice, check_count, check_number
 from .ops import cast, copies, full, logmeanexp, mean, reshape
-from .validation import check_choice, check_count, check_number
 
 FLOATS = np.float32, np.float64
 TERMS = "negloglikelihood", "neglogprior", "neglogposterior"
@@ -20,10 +21,10 @@ TERMS = "negloglikelihood", "neglogprior", "neglogposterior"
 
 @dataclass(frozen=True)
 class NegELBO:
-    """The negative evidence lower bound, estimated with one sample of z an example.
+    """The negative evidence lower bound, estimated with one sample of z per example.
 
-    ``-ELBO(x) = E_q[-log p(x|z) - log p(z) + log q(z|x)]``, the expectation over ``z ~ q(z|x)``; it is at
-    least ``-log p(x)``.
+    ``-ELBO(x) = E_q[-log p(x|z) - log p(z) + log q(z|x)]``, the expectation over
+    ``z ~ q(z|x)``. It is never below ``-log p(x)``.
 
     Parameters
     ----------
@@ -32,16 +33,17 @@ class NegELBO:
     decode : callable
         ``decode(params, z)``, the parameters of p(x|z), a tuple.
     negloglikelihood, neglogprior, neglogposterior, reparameterize : callable
-        The terms, as in `vaelite.terms`; any of them may be exchanged.
+        The terms, as in `vaelite.terms`; any of them may be replaced.
     beta : float
-        Weight of the KL part. Below 1 the sum is no bound of the evidence; above 1, a looser one [2]_.
+        Weight of the KL part. With a weight below 1 the sum is not a bound of the
+        evidence; above 1 it is a looser one [2]_.
     analytic_kl : bool
-        Take the KL part in closed form, in place of ``neglogprior - neglogposterior`` at the sample:
-        the same mean, less noise.
+        Take the KL part in closed form, instead of ``neglogprior - neglogposterior`` at
+        the sample: the same mean, less noise.
 
     References
     ----------
-    .. [1] Kingma & Welling (2014), Auto-Encoding Variational Bayes, equations 2, 6 and 7.
+    .. [1] Kingma & Welling (2014), Auto-Encoding Variational Bayes, equations 2, 6, 7.
     .. [2] Higgins et al. (2017), beta-VAE, equation 4.
     """
 
@@ -53,6 +55,30 @@ class NegELBO:
     reparameterize: Callable = terms.reparameterize
     beta: float = 1.0
     analytic_kl: bool = False
+
+    has_posterior = True  # q(z|x) is a distribution, not a point
+
+    def given(self, condition):
+        """Return the objective of p(x|z, c) and q(z|x, c) for the rows of a batch.
+
+        Parameters
+        ----------
+        condition : array, shape (batch, n_conditions), or None
+            c, which both networks see; None returns the objective unchanged.
+
+        References
+        ----------
+        Sohn, Lee & Yan (2015), Learning Structured Output Representation using Deep
+        Conditional Generative Models, equation 4.
+        """
+        if condition is None:
+            return self
+
+        def decode(params, z):  # several samples of z follow one after the other
+            return self.decode(params, z, copies(condition, len(z) // len(condition)))
+
+        encode = lambda params, x: self.encode(params, x, condition)
+        return replace(self, encode=encode, decode=decode)
 
     def terms(self, params, x, eps):
         """The three terms for each example of a batch.
@@ -79,7 +105,7 @@ class NegELBO:
         return nll, nlp, nlq
 
     def parts(self, params, x, eps):
-        """The loss of each example, and the reconstruction and KL parts that it is made of.
+        """The loss of each example, and its reconstruction and KL parts.
 
         Parameters
         ----------
@@ -97,15 +123,22 @@ class NegELBO:
         return nll + (kl if self.beta == 1 else self.beta * kl), nll, kl
 
     def __call__(self, params, x, eps):
-        """The loss: the mean over a batch's examples, a scalar in nats an example."""
+        """The loss: the mean over the examples of a batch, a scalar, in nats."""
         return mean(self.parts(params, x, eps)[0])
+
+    def intermediates(self, params, x, eps):
+        """Every array on the way to the loss, by name and in order, to find a fault."""
+        names = "mu of q(z|x)", "logsigma of q(z|x)"
+        q = dict(zip(names, self.encode(params, x), strict=True))
+        return q | dict(zip(TERMS, self.terms(params, x, eps), strict=True))
 
 
 @dataclass(frozen=True)
 class ImportanceWeighted(NegELBO):
-    """The importance-weighted bound: ``-log`` of the mean of ``p(x|z) p(z) / q(z|x)`` over K samples of z.
+    """The importance-weighted bound, from K samples of z per example.
 
-    It lies between the negative ELBO (K = 1) and ``-log p(x)``, and falls with K.
+    ``-log`` of the mean of ``p(x|z) p(z) / q(z|x)`` over the samples. It lies between the
+    negative ELBO (K = 1) and ``-log p(x)``, and falls with K.
 
     References
     ----------
@@ -113,15 +146,15 @@ class ImportanceWeighted(NegELBO):
     """
 
     def terms(self, params, x, eps):
-        """The three terms for each sample of each example: eps is (K, batch, latent_dim), the answers (K, batch)."""
+        """The terms, each (K, batch), for each sample of each example: eps has K samples."""
         K, batch, latent_dim = eps.shape
         mu, logsigma = (copies(array, K) for array in self.encode(params, x))
-        x = copies(x, K)
-        answers = self._terms(params, x, mu, logsigma, reshape(eps, (K * batch, latent_dim)))
-        return tuple(reshape(answer, (K, batch)) for answer in answers)
+        eps = reshape(eps, (K * batch, latent_dim))
+        found = self._terms(params, copies(x, K), mu, logsigma, eps)
+        return tuple(reshape(term, (K, batch)) for term in found)
 
     def parts(self, params, x, eps):
-        """As `NegELBO.parts`; nll and kl are means over the samples, and the loss is at most their sum."""
+        """As `NegELBO.parts`. nll and kl are means over samples; the loss is at most their sum."""
         nll, nlp, nlq = self.terms(params, x, eps)
         loss = -logmeanexp(nlq - nll - nlp)
         return loss, np.sum(nll, axis=0) / len(nll), np.sum(nlp - nlq, axis=0) / len(nll)
@@ -129,39 +162,54 @@ class ImportanceWeighted(NegELBO):
 
 @dataclass(frozen=True)
 class Reconstruction(NegELBO):
-    """The autoencoder's loss: ``-log p(x|z)`` at the code ``z = mu(x)`` itself, without noise, prior or KL."""
+    """The autoencoder's loss: ``-log p(x|z)`` at the code ``z = encode(params, x)``.
+
+    It has no noise, no prior and no KL part.
+    """
+
+    has_posterior = False
 
     def terms(self, params, x, eps):
-        """As `NegELBO.terms`, with zeros for prior and posterior; the noise is not used."""
-        mu, _ = self.encode(params, x)
-        nothing = full(x, (len(x),), 0.0)
-        return self.negloglikelihood(x, *self.decode(params, mu)), nothing, nothing
+        """As `NegELBO.terms`, with zeros for prior and posterior; eps is not used."""
+        zeros = full(x, (len(x),), 0.0)
+        z = self.encode(params, x)
+        return self.negloglikelihood(x, *self.decode(params, z)), zeros, zeros
 
     def parts(self, params, x, eps):
         """As `NegELBO.parts`, with a KL part of 0."""
-        nll, nothing, _ = self.terms(params, x, eps)
-        return nll, nll, nothing
+        nll, zeros, _ = self.terms(params, x, eps)
+        return nll, nll, zeros
+
+    def intermediates(self, params, x, eps):
+        """As `NegELBO.intermediates`."""
+        return {"the code": self.encode(params, x), TERMS[0]: self.terms(params, x, eps)[0]}
 
 
 def in_dtype(term):
-    """A term of the caller's own, between casts: what it computes in float64 by itself does not spread."""
+    """Wrap your own term in casts, so that its float64 does not spread into float32."""
 
     @wraps(term)
     def between_casts(*args):
-        answer = term(*(cast(array, array.dtype) for array in args))
-        return cast(answer, args[0].dtype) if getattr(answer, "dtype", None) in FLOATS else answer
+        result = term(*(cast(array, array.dtype) for array in args))
+        is_float = getattr(result, "dtype", None) in FLOATS
+        return cast(result, args[0].dtype) if is_float else result
 
     return between_casts
 
 
-def check_objective(kl, beta, importance_samples, own_terms):
-    """The class of objective that the settings of `VAE.fit` stand for, if they go together."""
+def objective_class(kl, beta, importance_samples, own_terms):
+    """Return the class of objective for settings of `VAE.fit`, if they fit together."""
     check_choice("kl", kl, ("sample", "analytic"))
     check_number("beta", beta, 0, low_included=True)
-    if check_count("importance_samples", importance_samples) > 1 and (kl == "analytic" or beta != 1):
+    several = check_count("importance_samples", importance_samples) > 1
+    if several and (kl == "analytic" or beta != 1):
         raise ValueError(
-            "the importance-weighted bound has no KL part: leave kl and beta as they are, or take 1 sample"
+            "the importance-weighted bound has no KL part: leave kl and beta at their defaults, "
+            "or take 1 sample"
         )
-    if kl == "analytic" and (own := {"neglogprior", "neglogposterior"} & set(own_terms)):
-        raise ValueError(f'kl="analytic" would not use the {min(own)} that was passed; pass kl="sample"')
-    return ImportanceWeighted if importance_samples > 1 else NegELBO
+    own = {"neglogprior", "neglogposterior"} & set(own_terms)
+    if kl == "analytic" and own:
+        raise ValueError(
+            f'kl="analytic" would not use the {min(own)} that was passed; pass kl="sample"'
+        )
+    return ImportanceWeighted if several else NegELBO

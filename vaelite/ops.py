@@ -1,9 +1,10 @@
-"""Differentiable building blocks: each a formula with its derivative beside it.
+"""Differentiable building blocks: each a formula with its derivative next to it.
 
-autograd could differentiate these formulas by itself, operation by operation. Given whole, each
-costs one entry on its tape, and its derivative (the vector-Jacobian product: what the gradient
-``g`` with respect to the answer says about each argument) reads as on the blackboard. The
-derivatives are themselves made of differentiable pieces, so gradients of gradients work.
+autograd could differentiate these formulas by itself, operation by operation. As one
+primitive, each costs one entry on autograd's tape, and its derivative reads as on the
+blackboard. The derivative is the vector-Jacobian product: it turns the gradient ``g`` with
+respect to the result into the gradient with respect to each argument. The derivatives
+consist of differentiable pieces themselves, so gradients of gradients work.
 """
 
 import inspect
@@ -12,16 +13,16 @@ import math
 import autograd.numpy as np
 from autograd.extend import defvjp, notrace_primitive, primitive
 
-from .backend import special
+from .arrays.dispatch import special
 
 
 def differentiable(function):
-    """autograd's ``primitive``, for use as a decorator; help() and doctest still see the function's own signature."""
+    """Decorate with autograd's ``primitive``; help() still shows the function's signature."""
     return _described(function, primitive(function))
 
 
 def _constant(function):
-    """As `differentiable`, for a function whose answer has a derivative of 0."""
+    """As `differentiable`, for a function whose result has a derivative of 0."""
     return _described(function, notrace_primitive(function))
 
 
@@ -38,7 +39,7 @@ def _rows(array):
 
 @differentiable
 def affine(h, W, b):
-    """``h @ W + b`` for ``h`` of shape (..., d), ``W`` (d, k) and ``b`` (k,); the answer is (..., k)."""
+    """``h @ W + b`` for ``h`` of shape (..., d), ``W`` (d, k) and ``b`` (k,): (..., k)."""
     out = np.matmul(h, W)
     out += b
     return out
@@ -46,7 +47,9 @@ def affine(h, W, b):
 
 defvjp(
     affine,
-    lambda ans, h, W, b: lambda g: np.dot(g, W.T),  # five times as fast as matmul where W has one column
+    lambda ans, h, W, b: (
+        lambda g: np.dot(g, W.T)
+    ),  # five times as fast as matmul where W has one column
     lambda ans, h, W, b: lambda g: np.matmul(_rows(h).T, _rows(g)),
     lambda ans, h, W, b: lambda g: np.sum(_rows(g), axis=0),
 )
@@ -55,7 +58,8 @@ defvjp(
 @differentiable
 def relu(x):
     """``max(x, 0)``, element by element."""
-    return np.maximum(x, np.zeros_like(x, shape=x.shape[-1:]))  # a row of zeros: faster than a single one
+    zeros = np.zeros_like(x, shape=x.shape[-1:])  # a row: faster than a single zero
+    return np.maximum(x, zeros)
 
 
 defvjp(relu, lambda ans, x: lambda g: g * (ans > 0))
@@ -81,7 +85,7 @@ defvjp(softplus, lambda ans, x: lambda g: g * -np.expm1(-ans))  # which is logis
 
 @differentiable
 def logistic(x):
-    """``1 / (1 + exp(-x))``, element by element, in the form that overflows nowhere."""
+    """``1 / (1 + exp(-x))``, element by element, in a form that never overflows."""
     return (np.tanh(x / 2) + 1) / 2
 
 
@@ -104,6 +108,19 @@ def copies(x, n):
 
 
 defvjp(copies, lambda ans, x, n: lambda g: np.sum(np.reshape(g, (n, *x.shape)), axis=0))
+
+
+@differentiable
+def join(a, b):
+    """The columns of a, then those of b: (batch, d) and (batch, k) to (batch, d + k)."""
+    return np.concatenate([a, b], axis=-1)
+
+
+defvjp(
+    join,
+    lambda ans, a, b: lambda g: g[..., : a.shape[-1]],
+    lambda ans, a, b: lambda g: g[..., a.shape[-1] :],
+)
 
 
 @differentiable
@@ -134,7 +151,7 @@ def mean(x):
     return np.mean(x)
 
 
-defvjp(mean, lambda ans, x: lambda g: np.broadcast_to(g / x.size, x.shape))
+defvjp(mean, lambda ans, x: lambda g: g / x.size + full(x, x.shape, 0.0))
 
 
 @differentiable

@@ -2,35 +2,33 @@
 
 For a row x with its code z::
 
-    negelbo = negloglikelihood(x, mu_x, logsigma_x) + neglogprior(z) - neglogposterior(z, mu_z, logsigma_z)
+    negelbo = (negloglikelihood(x, mu_x, logsigma_x) + neglogprior(z)
+               - neglogposterior(z, mu_z, logsigma_z))
 
-with ``z = reparameterize(mu_z, logsigma_z, eps)``. Every term gives one number an example, in
-nats. ``logsigma`` is the logarithm of a standard deviation, never of a variance. Each works on
-plain arrays and inside autograd; the lines under a term are its derivatives, for ``g`` the
-gradient with respect to its answer.
-
-The lecture writes the same terms without their ``log(2 pi)`` constants: ``normalized=False``.
+with ``z = reparameterize(mu_z, logsigma_z, eps)``. Every term returns one number per
+example, in nats. ``logsigma`` is the log of a standard deviation, never of a variance. The
+lecture drops the constants ``log(2 pi)``: ``normalized=False``. The lines under a term are
+its derivatives, where ``g`` is the gradient with respect to its result.
 """
 
 import math
 
 import autograd.numpy as np
 from autograd.extend import defvjp, defvjp_argnums
-from autograd.numpy.numpy_vjps import unbroadcast_f
+from autograd.numpy.numpy_vjps import unbroadcast, unbroadcast_f
 
 from .ops import differentiable, sum_of_squares
 
-HALF_LOG_2PI = math.log(2 * math.pi) / 2  # a Python float: a NumPy scalar would turn float32 into float64
+HALF_LOG_2PI = math.log(2 * math.pi) / 2  # not a NumPy scalar: float32 stays float32
 
 
 @differentiable
 def reparameterize(mu, logsigma, eps):
-    """A sample of N(mu, sigma^2) as a differentiable function of its parameters: ``mu + sigma * eps``.
+    """A sample of N(mu, sigma^2), differentiable in its parameters: ``mu + sigma * eps``.
 
     Parameters
     ----------
     mu, logsigma : array, shape (batch, latent_dim)
-        Mean and log standard deviation.
     eps : array, shape (batch, latent_dim) or (samples, batch, latent_dim)
         Standard normal noise.
 
@@ -45,7 +43,8 @@ def reparameterize(mu, logsigma, eps):
     Examples
     --------
     >>> import numpy as np, vaelite
-    >>> vaelite.reparameterize(np.array([[1.0, 2.0]]), np.log([[1.0, 3.0]]), np.array([[0.5, -1.0]]))
+    >>> mu, logsigma, eps = [[1.0, 2.0]], np.log([[1.0, 3.0]]), [[0.5, -1.0]]
+    >>> vaelite.reparameterize(np.array(mu), logsigma, np.array(eps))
     array([[ 1.5, -1. ]])
     """
     return mu + np.exp(logsigma) * eps
@@ -66,17 +65,15 @@ def negloglikelihood(x, mu, logsigma, *, normalized=True):
     Parameters
     ----------
     x, mu : array, shape (batch, D)
-        Data and their means.
     logsigma : array, shape (batch, 1) or (batch, D), or a scalar
-        Log standard deviations: one an example, one an element, or one for all. A sigma that D
-        elements share counts D times.
+        Log standard deviations: one per example, one per element, or one for all. A sigma
+        that D elements share counts D times.
     normalized : bool
         False drops the constant ``D/2 log(2 pi)``, as the lecture does.
 
     Returns
     -------
-    array, shape (batch,)
-        In nats. It may be negative: a density can exceed 1.
+    array, shape (batch,), in nats; negative where a density exceeds 1
 
     Raises
     ------
@@ -91,7 +88,7 @@ def negloglikelihood(x, mu, logsigma, *, normalized=True):
     --------
     >>> import numpy as np, vaelite
     >>> x, mu = np.array([[0.0, 1.0]]), np.array([[0.0, 3.0]])
-    >>> vaelite.negloglikelihood(x, mu, np.log(2.0))  # from scipy.stats: -norm(mu, 2).logpdf(x).sum()
+    >>> vaelite.negloglikelihood(x, mu, np.log(2.0))  # scipy: -norm(mu, 2).logpdf(x).sum()
     array([3.72417143])
     """
     _check_shapes("x", x, mu, logsigma)
@@ -103,26 +100,16 @@ def negloglikelihood(x, mu, logsigma, *, normalized=True):
 def neglogposterior(z, mu, logsigma, *, normalized=True):
     """``-log q(z|x)``: minus the log density of z under the encoder's N(mu, sigma^2).
 
-    q is the *variational* posterior; the true one, p(z|x), is what it approximates.
+    q is the *variational* posterior; it approximates the true one, p(z|x).
 
     Parameters
     ----------
-    z, mu : array, shape (batch, latent_dim)
-        Codes and their means.
-    logsigma : array, shape (batch, latent_dim) or (batch, 1), or a scalar
-        Log standard deviations.
-    normalized : bool
-        False drops the constant ``latent_dim/2 log(2 pi)``, as the lecture does.
+    z, mu, logsigma, normalized
+        As for `negloglikelihood`, with K latents in place of D features.
 
     Returns
     -------
-    array, shape (batch,)
-        In nats.
-
-    Raises
-    ------
-    ValueError
-        If the shapes are none of those above.
+    array, shape (batch,), in nats
 
     References
     ----------
@@ -145,25 +132,36 @@ def _standardize(x, mu, logsigma):
 
 
 def _sum(logsigma, u):
-    """The sum of logsigma over the elements of u, where one that several elements share counts for each."""
+    """The sum of logsigma over the elements of u; one that several share counts for each."""
     shared_by = u.shape[-1] / (np.shape(logsigma) or (1,))[-1]
     return shared_by * (logsigma if np.ndim(logsigma) == 0 else np.sum(logsigma, axis=-1))
 
 
-def _gaussian_vjps(argnums, ans, args, kwargs):
-    """The derivatives in some of x, mu and logsigma. For an element: u / sigma, -u / sigma, and 1 - u^2."""
-    x, mu, logsigma = args
+# The derivatives of both Gaussian terms: u / sigma, -u / sigma, and 1 - u^2 per element.
 
+
+def _d_x(g, u, logsigma):
+    return u * (g * np.exp(-logsigma))
+
+
+def _d_mu(g, u, logsigma):
+    return u * (-g * np.exp(-logsigma))
+
+
+def _d_logsigma(g, u, logsigma):
+    if np.shape(logsigma)[-1:] != u.shape[-1:]:  # one sigma for D elements
+        return g * (u.shape[-1] - sum_of_squares(u)[..., None])
+    return g * (1 - u * u)
+
+
+DERIVATIVES = _d_x, _d_mu, _d_logsigma
+
+
+def _gaussian_vjps(argnums, ans, args, kwargs):
     def vjps(g):
-        g = g[..., None]
-        u, scale = _standardize(x, mu, logsigma), g * np.exp(-logsigma)
-        shared = np.shape(logsigma)[-1:] != u.shape[-1:]
-        derivative = (
-            lambda: u * scale,
-            lambda: u * -scale,
-            lambda: g * (u.shape[-1] - sum_of_squares(u)[..., None] if shared else 1 - u * u),
-        )
-        return tuple(unbroadcast_f(args[i], lambda g, i=i: derivative[i]())(g) for i in argnums)
+        u = _standardize(*args)  # they share it
+        found = ((args[i], DERIVATIVES[i](g[..., None], u, args[2])) for i in argnums)
+        return tuple(unbroadcast(d, np.metadata(arg)) for arg, d in found)
 
     return vjps
 
@@ -179,14 +177,12 @@ def neglogprior(z, *, normalized=True):
     Parameters
     ----------
     z : array, shape (batch, latent_dim)
-        Codes.
     normalized : bool
         False drops the constant ``latent_dim/2 log(2 pi)``, as the lecture does.
 
     Returns
     -------
-    array, shape (batch,)
-        In nats.
+    array, shape (batch,), in nats
 
     References
     ----------
@@ -206,7 +202,7 @@ defvjp(neglogprior, lambda ans, z, **_: lambda g: g[..., None] * z)
 
 @differentiable
 def kl_divergence(mu, logsigma):
-    """KL(q(z|x), p(z)) in closed form: the mean of ``neglogprior - neglogposterior`` over all noise.
+    """KL(q(z|x), p(z)) in closed form: the mean of ``neglogprior - neglogposterior``.
 
     Parameters
     ----------
@@ -238,16 +234,17 @@ defvjp(
 )
 
 
-def _check_shapes(name, x, mu, logsigma):
-    """Refuse shapes that would broadcast into something else than one number an example."""
+def _check_shapes(name, x, mu, logsigma):  # others would broadcast to nonsense
     D = np.shape(x)[-1:]
     if np.ndim(x) == 0 or np.ndim(mu) != np.ndim(x) or np.shape(mu)[-1:] != D:
         raise ValueError(
-            f"{name} and mu should have one shape, (batch, features), got {np.shape(x)} and {np.shape(mu)}"
+            f"{name} and mu should have one shape, (batch, features), got {np.shape(x)} and "
+            f"{np.shape(mu)}"
         )
     if np.ndim(logsigma) not in (0, np.ndim(x)) or np.shape(logsigma)[-1:] not in ((), (1,), D):
         batch = np.shape(x)[0]
         raise ValueError(
-            f"logsigma has shape {np.shape(logsigma)}; for {name} of shape {np.shape(x)} it should be a scalar, "
-            f"({batch}, 1) for one sigma an example, or {np.shape(x)} for one an element"
+            f"logsigma has shape {np.shape(logsigma)}; for {name} of shape {np.shape(x)} it should "
+            f"be a scalar, ({batch}, 1) for one sigma per example, or {np.shape(x)} for one per "
+            "element"
         )

@@ -30,7 +30,11 @@ def digits():
     """The encoded digits and the decoded grid."""
     X, y = vaelite.load_digits()
     vae = vaelite.fit(X, latent_dim=2, rng=0, progress=False)
-    panels("digits", lambda ax: plots.latent_means(vae, X, y, ax=ax), lambda ax: plots.latent_grid(vae, ax=ax))
+    panels(
+        "digits",
+        lambda ax: plots.latent_means(vae, X, y, ax=ax),
+        lambda ax: plots.latent_grid(vae, ax=ax),
+    )
 
 
 def strip():
@@ -57,7 +61,10 @@ def in_float64(arrays):
 
 def nll_of(vae, x):
     """-log p(x|z) of one image as a function of z, as the estimators take it, in float64."""
-    params, objective = {name: array.astype(np.float64) for name, array in vae.params.items()}, vae.objective()
+    params, objective = (
+        {name: array.astype(np.float64) for name, array in vae.params.items()},
+        vae.objective(),
+    )
 
     def nll(z):
         images = np.broadcast_to(x.astype(np.float64), (*z.shape[:-1], x.shape[1]))
@@ -98,14 +105,20 @@ def tutorial():
 def autoencoder():
     """Codes and decoded grids of an autoencoder and a VAE with the same networks."""
     X, y = vaelite.load_digits()
-    ae, vae = vaelite.fit_autoencoder(X, rng=0, progress=False), vaelite.fit(X, rng=0, progress=False)
+    ae, vae = (
+        vaelite.fit_autoencoder(X, rng=0, progress=False),
+        vaelite.fit(X, rng=0, progress=False),
+    )
     draw = [
         (f"{name}: {what}", model, function) for name, model in (("autoencoder", ae), ("VAE", vae))
         for what, function in (("codes", lambda m, ax: plots.latent_means(m, X, y, ax=ax)),
                                ("decoded grid of N(0, I)", lambda m, ax: plots.latent_grid(m, ax=ax)))
     ]  # fmt: skip
     panels(
-        "autoencoder", *(lambda ax, d=d: (d[2](d[1], ax), ax.set_title(d[0])) for d in draw), columns=4, size=(18, 4.8)
+        "autoencoder",
+        *(lambda ax, d=d: (d[2](d[1], ax), ax.set_title(d[0])) for d in draw),
+        columns=4,
+        size=(18, 4.8),
     )
 
 
@@ -113,7 +126,9 @@ def categorical():
     """Drawn images beside mean images, and the probabilities of one pixel's levels."""
     X, _ = vaelite.load_digits()
     levels = np.rint(X * 16).astype(np.uint8)
-    vae = vaelite.fit(levels, likelihood=vaelite.Categorical(17), latent_dim=8, rng=0, progress=False)
+    vae = vaelite.fit(
+        levels, likelihood=vaelite.Categorical(17), latent_dim=8, rng=0, progress=False
+    )
     images, means = vae.sample(16, rng=1), vae.sample(16, rng=1, mean=True)
     p = softmax(vae.decode(vae.encode(levels[:1])[0])[0][0], axis=1)
     pixel = entropy(p, axis=1).argmax()
@@ -142,15 +157,25 @@ def truth():
     exact, error = vaelite.Quadrature(vae, n_nodes=601).log_evidence(X[:200])
     weighted = vaelite.log_evidence(vae, X[:200], 5000, q=vaelite.infer(vae, X[:200]))
     away = np.abs(weighted.value - exact) / weighted.standard_error
-    print(gaps, f"log p(x) by quadrature: {exact.mean():.3f}, the grid's error at most {error.max():.3f}", sep="\n")
-    print(f"by importance weighting, K = 5000: {weighted}; {np.mean(away < 3):.1%} of rows within 3 standard errors")
+    print(
+        gaps,
+        f"log p(x) by quadrature: {exact.mean():.3f}, the grid's error at most {error.max():.3f}",
+        sep="\n",
+    )
+    print(
+        f"by importance weighting, K = 5000: {weighted}; {np.mean(away < 3):.1%} of rows within 3 standard errors"
+    )
 
     (mu, logsigma), nll = in_float64(vae.encode(X[:1])), nll_of(vae, X[:1])
     exact = vaelite.estimators.exact_gradient(nll, mu, logsigma)
     for name, estimator in vaelite.estimators.ESTIMATORS.items():
-        found = vaelite.estimators.measure(estimator, nll, mu, logsigma, exact, n_samples=8, repetitions=20_000)
+        found = vaelite.estimators.measure(
+            estimator, nll, mu, logsigma, exact, n_samples=8, repetitions=20_000
+        )
         away = np.abs(found.bias / found.standard_error).max()
-        print(f"{name:22s} variance {found.variance.sum():12.4f}, bias at most {away:.1f} standard errors")
+        print(
+            f"{name:22s} variance {found.variance.sum():12.4f}, bias at most {away:.1f} standard errors"
+        )
     panels(
         "truth", lambda ax: plots.posterior(vae, X[3], {"best q(z|x)": q}, ax=ax),
         lambda ax: plots.estimator_variances(nll, mu, logsigma, ax=ax), columns=2, size=(12, 5),
@@ -171,25 +196,43 @@ def graphical_models():
 
 def inside():
     """How the library works: one step of training as a circle through the modules, and what stands around it."""
-    ax = plt.figure(figsize=(11, 9.2), layout="constrained").add_subplot(xlim=(0, 110), ylim=(0, 92))
+    ax = plt.figure(figsize=(11, 9.2), layout="constrained").add_subplot(
+        xlim=(0, 110), ylim=(0, 92)
+    )
     ax.set_axis_off()
     column, (top, upper, lower, bottom) = (9.5, 33, 55, 77, 99), (87, 64, 41, 22)
     side, half = 8.75, 4.5  # of a box's width and height
 
     def frame(x, y, width, height, color, edge="0.5", zorder=0):
         style = {"facecolor": color, "edgecolor": edge, "linewidth": 1.3, "zorder": zorder}
-        ax.add_patch(FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=1.5", **style))
+        ax.add_patch(
+            FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=1.5", **style)
+        )
 
     def box(x, y, module, text, width=2 * side):
         color = "0.8" if module == "networks" else "white"  # what is trained
         frame(x - width / 2, y - half, width, 2 * half, color, "black", zorder=2)
-        ax.text(x, y + 1.8, module, ha="center", va="center", fontsize=12, weight="bold", family="monospace")
+        ax.text(
+            x,
+            y + 1.8,
+            module,
+            ha="center",
+            va="center",
+            fontsize=12,
+            weight="bold",
+            family="monospace",
+        )
         ax.text(x, y - 1.9, text, ha="center", va="center", fontsize=12)
 
     def arrow(*points, text="", at=(0, 0), ha="center"):
         *corners, end = points
         ax.plot(*zip(*corners, strict=True), color="black", linewidth=1.6, zorder=1)
-        head = {"arrowstyle": "-|>,head_width=0.35,head_length=0.6", "linewidth": 1.6, "shrinkA": 0, "shrinkB": 0}
+        head = {
+            "arrowstyle": "-|>,head_width=0.35,head_length=0.6",
+            "linewidth": 1.6,
+            "shrinkA": 0,
+            "shrinkB": 0,
+        }
         ax.annotate("", end, corners[-1], arrowprops={**head, "color": "black"}, zorder=1)
         ax.text(*at, text, ha=ha, va="center", fontsize=12, style="italic", linespacing=1.15)
 
@@ -219,15 +262,40 @@ def inside():
     box(82, 6, "backend", "NumPy's arrays, or CuPy's on a GPU", width=54)
 
     arrow((column[0], top - half), (column[0], upper + half))
-    arrow((50, top - half), (50, 79.5), (14, 79.5), (14, upper + half), text="order of rows", at=(30, 81))
+    arrow(
+        (50, top - half),
+        (50, 79.5),
+        (14, 79.5),
+        (14, upper + half),
+        text="order of rows",
+        at=(30, 81),
+    )
     arrow((column[2], top - half), (column[2], upper + half), text="eps", at=(56, 72), ha="left")
     onward(upper, 0, "x", "mu, logsigma", "z", "outputs")
-    arrow((column[4], upper - half), (column[4], lower + half), text="its parameters", at=(98, 54), ha="right")
+    arrow(
+        (column[4], upper - half),
+        (column[4], lower + half),
+        text="its parameters",
+        at=(98, 54),
+        ha="right",
+    )
     onward(lower, 4, "nats a row", "loss", "grads", step=-1)
-    arrow((column[1], lower + half), (column[1], upper - half), text="params", at=(34, 54.5), ha="left")
+    arrow(
+        (column[1], lower + half),
+        (column[1], upper - half),
+        text="params",
+        at=(34, 54.5),
+        ha="left",
+    )
     arrow((column[1], 52.2), (column[3], 52.2), (column[3], upper - half))
     arrow((column[0] + side, lower), (21.5, lower))
-    arrow((column[0], lower - half), (column[0], bottom + half), text="losses", at=(10.5, 31.5), ha="left")
+    arrow(
+        (column[0], lower - half),
+        (column[0], bottom + half),
+        text="losses",
+        at=(10.5, 31.5),
+        ha="left",
+    )
     onward(bottom, 0, "")
     arrow((column[1] + side, bottom), (43.5, bottom))
     ax.figure.savefig(FOLDER / "inside.png", dpi=120)
@@ -235,7 +303,17 @@ def inside():
 
 DRAW = {
     function.__name__: function
-    for function in (strip, digits, mnist, tutorial, autoencoder, categorical, truth, graphical_models, inside)
+    for function in (
+        strip,
+        digits,
+        mnist,
+        tutorial,
+        autoencoder,
+        categorical,
+        truth,
+        graphical_models,
+        inside,
+    )
 }
 
 if __name__ == "__main__":

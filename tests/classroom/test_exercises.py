@@ -1,0 +1,109 @@
+"""Verdicts on a reader's answers: what is not written, what is right, and what is said of the rest."""
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from scipy import stats
+
+import vaelite
+from vaelite.classroom.exercises import check, identities
+
+
+def verdict(answer, test, capsys):
+    check(answer, test)
+    return capsys.readouterr().out
+
+
+def unwritten(z):
+    """A stub, as exercises have it."""
+    ...
+
+
+def postponed(z):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("answer", [None, ..., unwritten, postponed, lambda z: ...])
+def test_answers_that_are_not_written_yet(answer, capsys):
+    test = identities("neglogprior") if callable(answer) else lambda answer: None
+    assert verdict(answer, test, capsys) == "Not written yet.\n"
+
+
+def test_a_forgotten_return_is_named(capsys):
+    def forgotten(z):
+        anp.sum(z * z, axis=1)
+
+    said = verdict(forgotten, identities("neglogprior"), capsys)
+    assert said == "Not written yet, or a return is missing: it returned None.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong", "why"),
+    [
+        (
+            "neglogprior",
+            vaelite.neglogprior,
+            lambda z: anp.sum(z * z, axis=-1) / 2,
+            "densities_match_scipy",
+        ),
+        (
+            "reparameterize",
+            vaelite.reparameterize,
+            lambda m, s, e: m + anp.exp(s / 2) * e,
+            "samples_are_affine",
+        ),
+        (
+            "kl_divergence",
+            vaelite.kl_divergence,
+            lambda m, s: -vaelite.kl_divergence(m, s),
+            "kl_is_the_mean_of_two",
+        ),
+        (
+            "negloglikelihood",
+            vaelite.negloglikelihood,
+            lambda x, m, s: anp.sum((x - m) ** 2),
+            "densities_match_scipy",
+        ),
+    ],
+)
+def test_verdicts_on_terms(name, right, wrong, why, capsys):
+    test = identities(name, max_examples=5)
+    assert verdict(right, test, capsys) == "Right.\n"
+    assert verdict(wrong, test, capsys).startswith(f"Not right yet. {why}")
+
+
+def test_a_counterexample_has_names_and_both_values(capsys):
+    said = verdict(
+        lambda mu, logsigma: anp.sum(mu * mu, axis=1), identities("kl_divergence", 5), capsys
+    )
+    assert "\n  mu = [[" in said and "\n  logsigma = [[" in said  # noqa: PT018
+    assert said.index("\nfound    [") < said.index("\nexpected [")
+
+
+def test_an_exception_of_the_answer_is_told_with_its_line(capsys):
+    def mistyped(z):
+        return anp.sum(zz, axis=1)  # noqa: F821
+
+    line = mistyped.__code__.co_firstlineno + 1
+    said = verdict(mistyped, identities("neglogprior"), capsys)
+    assert said == f"Not right yet. It raised NameError in line {line}: name 'zz' is not defined\n"
+
+
+def test_what_autograd_cannot_follow_is_explained(capsys):
+    said = verdict(
+        lambda z: -stats.norm.logpdf(z).sum(axis=1), identities("neglogprior", 5), capsys
+    )
+    assert "(while autograd differentiates it; is np autograd.numpy?)" in said
+
+
+def test_verdicts_on_other_answers(capsys):
+    def is_two(answer):
+        assert answer == 2, "one and one"
+
+    assert verdict(2, is_two, capsys) == "Right.\n"
+    assert verdict(3, is_two, capsys).startswith("Not right yet. one and one")
+    assert verdict("two", lambda answer: np.linalg.norm(answer), capsys).startswith(
+        "Not right yet. "
+    )
+    with pytest.raises(ValueError, match="name should be one of"):
+        identities("neglogpriors")

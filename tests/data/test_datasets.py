@@ -1,0 +1,152 @@
+"""The digits, IDX files in all their layouts and defects, and downloads from a server of our own."""
+
+import gzip
+import hashlib
+import http.server
+import struct
+import threading
+
+import numpy as np
+import pytest
+import sklearn.datasets
+
+import vaelite
+from vaelite.data import datasets
+
+IMAGES = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
+LABELS = np.array([7, 0, 9], np.uint8)
+
+
+def idx(array, magic=None):
+    magic = bytes([0, 0, 8, array.ndim]) if magic is None else magic
+    return magic + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def write_pair(folder, prefix="train", pack=False, images=None, labels=None):
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, content in (
+        ("images-idx3", images or idx(IMAGES)),
+        ("labels-idx1", labels or idx(LABELS)),
+    ):
+        name = f"{prefix}-{kind}-ubyte"
+        (folder / (name + ".gz" * pack)).write_bytes(gzip.compress(content) if pack else content)
+
+
+def test_digits_are_scikit_learns():
+    X, y = vaelite.load_digits()
+    theirs = sklearn.datasets.load_digits()
+    assert X.dtype == np.float32
+    assert np.array_equal(X * 16, theirs.data)
+    assert np.array_equal(y, theirs.target)
+
+
+@pytest.mark.parametrize("pack", [False, True])
+@pytest.mark.parametrize("folder", ["", "raw"])
+def test_load_idx(tmp_path, pack, folder):
+    write_pair(tmp_path / folder, pack=pack)
+    write_pair(tmp_path / folder, "t10k", pack=pack, images=idx(IMAGES[:1]), labels=idx(LABELS[:1]))
+    X, y = vaelite.load_idx(tmp_path)
+    assert (X.shape, X.dtype, y.dtype) == ((3, 20), np.uint8, np.int64)
+    assert np.array_equal(X.reshape(IMAGES.shape), IMAGES)
+    assert np.array_equal(y, LABELS)
+    assert len(vaelite.load_idx(tmp_path, "test")[0]) == 1
+
+
+@pytest.mark.parametrize("layout", ["", "mnist", "MNIST/raw"])
+def test_load_mnist_finds_every_layout(tmp_path, monkeypatch, layout):
+    write_pair(tmp_path / layout)
+    assert vaelite.load_mnist(tmp_path)[0].shape == (3, 20)
+    monkeypatch.setenv("VAELITE_DATA", str(tmp_path))
+    assert vaelite.load_mnist(download=False)[0].shape == (3, 20)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (b"<html>404</html>", "no IDX file"),
+        (b"", "nothing"),
+        (idx(IMAGES)[:-1], "announces"),
+        (idx(IMAGES) + b"x", "announces"),
+        (idx(IMAGES, bytes([0, 0, 9, 3])), "no IDX file"),
+        (idx(IMAGES[:2]), "2 images.*3 labels"),
+        (idx(LABELS), "no IDX file"),
+    ],
+)
+def test_damaged_files_are_named(tmp_path, images, message):
+    write_pair(tmp_path, images=images)
+    if not images:
+        (tmp_path / "train-images-idx3-ubyte").write_bytes(b"")
+    with pytest.raises(ValueError, match=message):
+        vaelite.load_idx(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"<html>", gzip.compress(idx(IMAGES))[:-9], gzip.compress(b"x" * 99)[:12] + b"!" * 9],
+)
+def test_damaged_gzip(tmp_path, content):
+    write_pair(tmp_path, pack=True)
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(content)
+    with pytest.raises(ValueError, match="train-images-idx3-ubyte.gz is no gzip file"):
+        vaelite.load_idx(tmp_path)
+
+
+def test_missing_files_and_unknown_splits(tmp_path):
+    with pytest.raises(FileNotFoundError, match="train-images"):
+        vaelite.load_idx(tmp_path)
+    with pytest.raises(OSError, match="download=False"):
+        vaelite.load_mnist(tmp_path, download=False)
+    for loader in (vaelite.load_idx, vaelite.load_mnist):
+        with pytest.raises(ValueError, match='"train" or "test"'):
+            loader(tmp_path, split="validation")
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A server of small "MNIST" files on this machine, with their hashes in place of the real ones."""
+    folder = tmp_path / "served"
+    write_pair(folder, pack=True)
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=folder)
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        monkeypatch.setattr(datasets, "MNIST_URL", f"http://127.0.0.1:{httpd.server_port}/")
+        hashes = {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()
+        }
+        monkeypatch.setattr(datasets, "MNIST_SHA256", hashes)
+        yield folder
+        httpd.shutdown()
+
+
+def test_download_when_nothing_is_there_and_only_then(server, tmp_path):
+    X, y = vaelite.load_mnist(tmp_path / "home")
+    assert np.array_equal(X.reshape(IMAGES.shape), IMAGES)
+    for path in server.iterdir():
+        path.unlink()
+    assert np.array_equal(vaelite.load_mnist(tmp_path / "home")[0], X)
+
+
+def test_a_wrong_hash_leaves_no_file(server, tmp_path, monkeypatch):
+    monkeypatch.setitem(datasets.MNIST_SHA256, "train-images-idx3-ubyte.gz", "0" * 64)
+    with pytest.raises(OSError, match="0000.*damaged|damaged.*0000"):
+        vaelite.load_mnist(tmp_path / "home")
+    assert not list((tmp_path / "home").rglob("train-images*"))
+
+
+def test_an_address_that_does_not_answer(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "MNIST_URL", "http://127.0.0.1:9/")
+    with pytest.raises(OSError, match=r"home.*127\.0\.0\.1:9"):
+        vaelite.load_mnist(tmp_path / "home")
+
+
+def test_without_pooch_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pooch", None)
+    with pytest.raises(ImportError, match=r"vaelite\[data\]"):
+        vaelite.load_mnist(tmp_path)

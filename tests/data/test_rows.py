@@ -1,0 +1,86 @@
+"""Arrays on disk: reading them takes little memory, and changes nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import vaelite
+from vaelite.data import rows
+
+READ = """
+import sys
+import numpy as np
+import vaelite
+from vaelite.data import batches, rows
+from vaelite.data.rows import RowSubset
+
+if sys.argv[2] == "never":
+    rows.LIMIT = 2**60
+
+def resident():
+    line = next(line for line in open("/proc/self/status") if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+X = RowSubset(np.load(sys.argv[1], mmap_mode="r"), np.arange(200_000))
+before = peak = resident()
+for shuffle in (False, True):
+    for batch in batches.minibatches(X, 1000, shuffle=shuffle, rng=0):
+        peak = max(peak, resident())
+print(peak - before)
+"""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    """157 megabytes."""
+    path = tmp_path_factory.mktemp("disk") / "X.npy"
+    np.save(path, np.full((200_000, 784), 7, np.uint8))
+    return path
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="reads the process's memory from /proc"
+)
+def test_reading_a_file_takes_little_memory(file):
+    def growth(release):
+        command = [sys.executable, "-c", READ, str(file), release]
+        return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    assert growth("always") < 90
+    assert growth("never") > 140
+
+
+def test_a_fit_on_disk_is_the_fit_in_memory(digits, quick, tmp_path, monkeypatch):
+    monkeypatch.setattr(rows, "LIMIT", 0)
+    X = (digits[0] * 255).astype(np.uint8)
+    np.save(tmp_path / "X.npy", X)
+    for mode in ("r", "r+", "c"):
+        on_disk = vaelite.fit(np.load(tmp_path / "X.npy", mmap_mode=mode), **quick)
+        in_memory = vaelite.fit(X, **quick)
+        assert all(np.array_equal(a, in_memory.params[name]) for name, a in on_disk.params.items())
+
+
+def test_changes_of_a_copy_in_memory_are_never_dropped(tmp_path, monkeypatch):
+    monkeypatch.setattr(rows, "LIMIT", 0)
+    np.save(tmp_path / "X.npy", np.zeros((1000, 50), np.float32))
+    X = np.load(tmp_path / "X.npy", mmap_mode="c")
+    X[:] = 0.5
+    for batch in vaelite.minibatches(X, 100, np.dtype(np.float32)):
+        assert (batch == 0.5).all()
+    assert (X == 0.5).all()
+
+
+def test_anything_with_a_shape_that_can_be_indexed(digits, quick):
+    class Rows:
+        shape = digits[0].shape
+
+        def __getitem__(self, index):
+            return digits[0][index].tolist()
+
+    lazily = vaelite.fit(Rows(), **quick, dtype="float32")
+    at_once = vaelite.fit(digits[0], **quick)
+    assert all(np.array_equal(a, at_once.params[name]) for name, a in lazily.params.items())
+    assert lazily.score(Rows()) == at_once.score(digits[0])

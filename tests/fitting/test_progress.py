@@ -1,0 +1,74 @@
+"""What training prints, and where."""
+
+import re
+import sys
+
+import numpy as np
+import pytest
+
+import vaelite
+from vaelite.fitting import progress
+
+
+def test_the_lectures_lines(digits, quick, capsys):
+    vaelite.fit(digits[0], **{**quick, "progress": "lines", "log_every": 5, "max_epochs": 2})
+    lines = capsys.readouterr().out.splitlines()
+    number = r"-?\d+\.\d\d"
+    iteration = re.compile(rf"> iter = (\d+), train_loss = {number}, ps_norm = {number}")
+    epoch = re.compile(rf"\*\* epoch: (\d+), eval_loss: {number}, elapsed: {number} \*\*")
+    assert [int(iteration.fullmatch(line)[1]) for line in lines if line.startswith(">")] == [
+        0,
+        5,
+        10,
+        15,
+        20,
+        25,
+    ]
+    assert [int(epoch.fullmatch(line)[1]) for line in lines if line.startswith("*")] == [1, 2]
+    assert len(lines) == 8
+
+
+def test_silence(digits, quick, capsys):
+    vaelite.fit(digits[0], **quick)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_bar(digits, quick, capsys):
+    vaelite.fit(digits[0], **{**quick, "progress": "bar"})
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "4/4" in err
+
+
+def test_lines_above_a_bar_in_a_terminal(monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert [type(reporter) for reporter in progress.reporters(True)] == [
+        progress.Bar,
+        progress.Lines,
+    ]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
+    assert [type(reporter) for reporter in progress.reporters(True)] == [progress.Lines]
+
+
+def test_without_tqdm_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    with pytest.raises(ImportError, match=r"vaelite\[progress\]"):
+        progress.reporters("bar")
+
+
+def test_rows_that_are_done_are_told_of(vae, digits, capsys):
+    X = digits[0][:500]
+    silent = vaelite.log_evidence(vae, X, 20)
+    assert capsys.readouterr().out == ""
+    told = vaelite.log_evidence(vae, X, 20, progress=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"> {done} of 500 rows" for done in range(50, 501, 50)]
+    assert np.array_equal(silent.value, told.value)
+    vaelite.inference_gaps(vae, X[:30], 50, n_steps=2, progress="lines")
+    assert capsys.readouterr().out.splitlines()[-1] == "> 30 of 30 rows"
+
+
+def test_a_bar_of_rows(vae, digits, capsys):
+    pytest.importorskip("tqdm")
+    vaelite.infer(vae, digits[0][:300], n_steps=1, progress="bar")
+    assert "300/300" in capsys.readouterr().err

@@ -1,0 +1,121 @@
+"""The parts of an ELBO: they add up, and they are what their names say."""
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+import vaelite
+from vaelite.inference import decompositions
+
+
+@pytest.fixture(scope="module")
+def wide(digits, quick):
+    """A model with more latents than a few epochs put to use."""
+    return vaelite.fit(digits[0], **{**quick, "max_epochs": 30}, latent_dim=8, kl="analytic")
+
+
+def test_the_parts_add_up_to_the_elbo(wide, digits):
+    found = vaelite.elbo_parts(wide, digits[0])
+    objective = wide.objective(kl="analytic")
+    loss = np.concatenate(
+        [
+            objective.parts(wide.params, b.x, b.eps)[0]
+            for b in wide.noisy_batches(digits[0], decompositions.sampling_generator(0))
+        ]
+    )
+    assert found.elbo == pytest.approx(-loss, rel=1e-4, abs=1e-4)
+    assert found.kl.shape == (1797, 8)
+    assert (found.kl >= 0).all()
+    assert found.kl.sum(axis=1) == pytest.approx(
+        vaelite.kl_divergence(*wide.encode(digits[0])), rel=1e-5
+    )
+
+
+def test_active_units_are_those_whose_mean_varies(digits):
+    """A latent whose weights are set to 0 is inactive, and its KL is 0."""
+    vae = vaelite.VAE(3, 16).build(64, rng=0)
+    vae.params["encoder.mu.W"][:, 1] = 0
+    vae.params["encoder.logsigma.W"][:, 1] = 0
+    assert vaelite.active_units(vae, digits[0]).tolist() == [True, False, True]
+    assert vaelite.elbo_parts(vae, digits[0]).kl[:, 1].max() == 0
+    assert not vaelite.active_units(vae, digits[0], threshold=100).any()
+
+
+def test_the_split_of_the_kl_adds_up(vae, digits):
+    split = vaelite.kl_split(vae, digits[0])
+    kl = vaelite.kl_divergence(*vae.encode(digits[0])).mean()
+    assert split.kl == pytest.approx(kl, abs=4 * split.standard_error)
+    assert 0 < split.mutual_information <= np.log(1797)
+    assert split.marginal_kl > 0
+
+
+def test_the_split_against_quadrature():
+    """With one latent the mixture q(z) can be integrated."""
+    vae = vaelite.VAE(1, 8, likelihood=vaelite.Gaussian("identity")).build(3, np.float64, rng=0)
+    vae.params["encoder.logsigma.b"] += np.log(0.3)
+    X = 2 * np.random.default_rng(0).standard_normal((400, 3))
+    mu, logsigma = vae.encode(X)
+
+    def mixture(z):
+        return stats.norm(mu[:, 0], np.exp(logsigma[:, 0])).pdf(z).mean()
+
+    def integrand(z):
+        return mixture(z) * (np.log(mixture(z)) - stats.norm.logpdf(z))
+
+    marginal = integrate.quad(integrand, -8, 8, limit=500, epsabs=1e-6)[0]
+    splits = [vaelite.kl_split(vae, X, rng=seed) for seed in range(20)]
+    mean, error = np.mean([s.marginal_kl for s in splits]), splits[0].standard_error / 20**0.5
+    assert mean == pytest.approx(marginal, abs=4 * error)
+    assert np.mean([s.mutual_information for s in splits]) == pytest.approx(
+        vaelite.kl_divergence(mu, logsigma).mean() - marginal, abs=4 * error
+    )
+
+
+def test_codes_that_tell_nothing_have_no_mutual_information(digits):
+    vae = vaelite.VAE(2, 16).build(64, rng=0)
+    for name in ("mu", "logsigma"):
+        vae.params[f"encoder.{name}.W"][:] = 0
+    vae.params["encoder.mu.b"][:] = 1.5
+    split = vaelite.kl_split(vae, digits[0])
+    assert split.mutual_information == pytest.approx(0, abs=1e-5)
+    assert split.marginal_kl == pytest.approx(1.5**2, abs=4 * split.standard_error)
+
+
+def test_blocks_change_nothing(vae, digits, monkeypatch):
+    whole = vaelite.kl_split(vae, digits[0])
+    monkeypatch.setattr(decompositions, "BLOCK", 5000)
+    assert vaelite.kl_split(vae, digits[0]).mutual_information == pytest.approx(
+        whole.mutual_information, abs=1e-12
+    )
+
+
+def test_the_gaps_of_a_linear_model_are_known():
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((60, 2)) @ rng.standard_normal((2, 4)) + 0.5 * rng.standard_normal(
+        (60, 4)
+    )
+    likelihood = vaelite.Gaussian(mean="identity", sigma="shared", floor=None)
+    vae = vaelite.VAE(2, (), likelihood=likelihood).fit(X, max_epochs=300, stopping="epochs", rng=0)
+    vae.params["encoder.logsigma.W"][:] = 0  # linear in x, some rows' sigma would be thousands
+    model = vaelite.ProbabilisticPCA.of(vae)
+    gaps = vaelite.inference_gaps(vae, X, n_samples=4000, n_steps=500)
+    assert gaps.approximation.mean() == pytest.approx(model.gap(), abs=0.02)
+    amortization = model.score_samples(X) - model.gap() - model.elbo(X, *vae.encode(X))
+    assert gaps.amortization.mean() == pytest.approx(amortization.mean(), abs=0.05)
+    assert gaps.log_evidence.value.mean() == pytest.approx(model.score(X), abs=0.02)
+    assert "amortization gap" in str(gaps)
+    assert f"{gaps.amortization.mean():.3f}" in str(gaps)
+
+
+def test_gaps_of_the_digits(vae, digits):
+    gaps = vaelite.inference_gaps(vae, digits[0][:50], n_samples=500, n_steps=100)
+    assert gaps.amortization.mean() > 0
+    total = gaps.amortization + gaps.approximation
+    assert total == pytest.approx(gaps.log_evidence.value - gaps.elbo.value)
+
+
+def test_another_prior_is_refused(digits, quick):
+    vae = vaelite.fit(digits[0], **quick, neglogprior=lambda z: vaelite.neglogprior(z))
+    for function in (vaelite.elbo_parts, vaelite.kl_split):
+        with pytest.raises(ValueError, match="its own neglogprior"):
+            function(vae, digits[0])

@@ -1,0 +1,273 @@
+"""The likelihoods against scipy.stats and sums over all data: values, gradients, samples, and what they refuse."""
+
+import itertools
+import math
+
+import autograd
+import autograd.numpy as anp
+import numpy as np
+import pytest
+from autograd.test_util import check_grads
+from helpers import finite_differences
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import special, stats
+
+import vaelite
+from vaelite import Bernoulli, Categorical, Gaussian
+from vaelite.data.checks import Summary
+from vaelite.likelihoods.gaussian import QUANTIZATION
+
+
+def test_the_floor_is_the_standard_deviation_of_rounding():
+    assert QUANTIZATION == pytest.approx(math.log(stats.uniform(0, 1 / 255).std()))
+
+
+def test_means():
+    raw = np.array([[-800.0, 0.0, 800.0]])
+    assert Gaussian(sigma=1.0).parameters(raw)[0] == pytest.approx(np.array([[0, 0.5, 1]]))
+    assert Gaussian(mean="identity", sigma=1.0).parameters(raw)[0] is raw
+
+
+@pytest.mark.parametrize(
+    ("sigma", "head"),
+    [("image", (1, True)), ("shared", (1, False)), ("pixel", (3, True)), (0.5, None)],
+)
+def test_sigma_heads(sigma, head):
+    assert Gaussian(sigma=sigma).heads(3) == {"mu": (3, True)} | (
+        {"logsigma": head} if head else {}
+    )
+
+
+def test_a_fixed_sigma():
+    mu, logsigma = Gaussian(sigma=0.5).parameters(np.zeros((4, 3), np.float32))
+    assert logsigma == pytest.approx(np.full((4, 1), math.log(0.5)))
+    assert logsigma.dtype == np.float32
+
+
+def test_the_floor_is_smooth_and_harmless_above():
+    raw = np.array([[-1e4], [QUANTIZATION], [0.0], [5.0]])
+    _, logsigma = Gaussian().parameters(np.zeros((4, 3)), raw)
+    assert logsigma.ravel() == pytest.approx(
+        [QUANTIZATION, QUANTIZATION + math.log(2), 0, 5], abs=2e-3
+    )
+    assert Gaussian(floor=None).parameters(np.zeros((4, 3)), raw)[1] is raw
+
+
+def test_samples_have_the_right_moments(rng):
+    mu, logsigma = np.full((50_000, 2), [0.3, 5.0]), np.full((50_000, 1), math.log(0.2))
+    x = Gaussian().sample(rng, mu, logsigma)
+    assert stats.kstest(x[:, 0], stats.norm(0.3, 0.2).cdf).pvalue > 0.01
+    assert np.corrcoef(x.T)[0, 1] == pytest.approx(0, abs=0.02)
+
+
+def summary(low, high, whole=True):
+    return Summary(np.array(low), np.array(high), whole)
+
+
+def test_data_outside_the_means_range_are_refused():
+    with pytest.raises(ValueError, match="divide by 255"):
+        Gaussian().check(summary([0.0], [255.0]))
+    with pytest.raises(ValueError, match="identity"):
+        Gaussian().check(summary([-1.0], [1.0]))
+    Gaussian(mean="identity").check(summary([-1.0], [300.0]))
+
+
+def test_constant_features_warn_where_each_has_its_sigma():
+    data = summary([0.0, 0.5], [1.0, 0.5])
+    with pytest.warns(UserWarning, match="1 of 2 features are constant.*column 1"):
+        Gaussian(sigma="pixel").advise(data)
+    Gaussian(sigma="image").advise(data)
+
+
+def test_values_far_from_1_warn():
+    with pytest.warns(UserWarning, match="standardize"):
+        Gaussian(mean="identity").advise(summary([-900.0], [1.0]))
+
+
+def test_settings_are_plain_floats():
+    likelihood = Gaussian(sigma=np.float64(0.5), floor=np.float32(-3))
+    assert (type(likelihood.sigma), type(likelihood.floor)) == (float, float)
+
+
+@pytest.mark.parametrize("settings", [{"mean": "sigmoid"}, {"sigma": "row"}, {"sigma": 0}, {"sigma": -1.0},
+                                      {"sigma": math.nan}, {"sigma": True}, {"floor": math.inf},
+                                      {"floor": True}])  # fmt: skip
+def test_settings_that_are_refused(settings):
+    with pytest.raises(ValueError, match="should be"):
+        Gaussian(**settings)
+
+
+def numbers(*shape, seed=0):
+    return 3 * np.random.default_rng(seed).standard_normal(shape)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_bernoulli_matches_scipy(seed):
+    logits = numbers(4, 3, seed=seed)
+    x = np.random.default_rng(seed).integers(2, size=(4, 3)).astype(float)
+    expected = -stats.bernoulli(special.expit(logits)).logpmf(x).sum(axis=1)
+    assert Bernoulli().negloglikelihood(x, logits) == pytest.approx(expected, rel=1e-9)
+
+
+@given(seed=st.integers(0, 2**32 - 1), levels=st.integers(2, 6))
+def test_categorical_matches_scipy(seed, levels):
+    logits = numbers(4, 3, levels, seed=seed)
+    x = np.random.default_rng(seed).integers(levels, size=(4, 3))
+    p = special.softmax(logits, axis=-1)
+    expected = [
+        sum(-stats.multinomial(1, p[i, j]).logpmf(np.eye(levels)[x[i, j]]) for j in range(3))
+        for i in range(4)
+    ]
+    assert Categorical(levels).negloglikelihood(x, logits) == pytest.approx(
+        np.array(expected), rel=1e-9
+    )
+
+
+def test_probabilities_of_all_images_sum_to_one():
+    binary = np.array(list(itertools.product([0.0, 1.0], repeat=3)))
+    assert np.exp(
+        -Bernoulli().negloglikelihood(binary, np.tile(numbers(1, 3), (8, 1)))
+    ).sum() == pytest.approx(1)
+    levels = np.array(list(itertools.product(range(3), repeat=2)))
+    logits = np.tile(numbers(1, 2, 3), (9, 1, 1))
+    assert np.exp(-Categorical(3).negloglikelihood(levels, logits)).sum() == pytest.approx(1)
+
+
+def test_a_uniform_categorical_costs_log2_levels_bits_a_pixel():
+    for levels in (2, 16, 17, 256):
+        bits = (
+            Categorical(levels).negloglikelihood(np.zeros((1, 5)), np.zeros((1, 5, levels)))
+            / math.log(2)
+            / 5
+        )
+        assert bits == pytest.approx(math.log2(levels), rel=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_extreme_logits_are_finite(dtype):
+    x, logits = np.array([[0, 1, 0, 1]], dtype), np.array([[-800, -800, 800, 800]], dtype)
+    assert Bernoulli().negloglikelihood(x, logits) == pytest.approx([1600])
+    grad = autograd.grad(lambda logits: anp.sum(Bernoulli().negloglikelihood(x, logits)))(logits)
+    assert grad == pytest.approx(np.array([[0, -1, 1, 0]]))
+    levels = np.stack([logits, -logits], axis=-1)
+    assert Categorical(2).negloglikelihood(x, levels) == pytest.approx([3200])
+    grad = autograd.grad(lambda logits: anp.sum(Categorical(2).negloglikelihood(x, logits)))(levels)
+    assert np.isfinite(grad).all()
+    assert grad.dtype == dtype
+
+
+CASES = {
+    "bernoulli": (Bernoulli(), lambda rng: rng.random((4, 3)), (4, 3)),
+    "categorical": (
+        Categorical(5),
+        lambda rng: rng.integers(5, size=(4, 3)).astype(float),
+        (4, 3, 5),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_gradients_match_finite_differences_and_keep_the_dtype(case, rng):
+    likelihood, data, shape = case
+    x, logits = data(rng), rng.standard_normal(shape)
+
+    def total(logits):
+        return anp.sum(likelihood.negloglikelihood(x, logits) ** 2)
+
+    assert autograd.grad(total)(logits) == pytest.approx(
+        finite_differences(total, logits), rel=1e-5, abs=1e-6
+    )
+    check_grads(total, modes=["rev"], order=2)(logits)
+    x = x.astype(np.float32)
+    grad = autograd.grad(total)(logits.astype(np.float32))
+    assert (
+        grad.dtype == likelihood.negloglikelihood(x, logits.astype(np.float32)).dtype == np.float32
+    )
+
+
+def test_bernoulli_gradient_in_the_data(rng):
+    x, logits = rng.random((4, 3)), rng.standard_normal((4, 3))
+    assert autograd.grad(lambda x: anp.sum(Bernoulli().negloglikelihood(x, logits)))(
+        x
+    ) == pytest.approx(-logits)
+
+
+def test_samples_have_the_likelihoods_probabilities(rng):
+    x = Bernoulli().sample(rng, np.tile([-1.0, 2.0], (20_000, 1)))
+    assert set(np.unique(x)) == {0, 1}
+    assert x.mean(axis=0) == pytest.approx(special.expit([-1, 2]), abs=0.02)
+    logits = np.array([[0.0, 1.0, -1.0]])
+    x = Categorical(3).sample(rng, np.tile(logits, (20_000, 1, 1)))
+    assert x.dtype == np.int64
+    assert np.bincount(x.ravel()) / 20_000 == pytest.approx(special.softmax(logits[0]), abs=0.02)
+
+
+def test_expectations():
+    logits = numbers(4, 3, 5)
+    assert Bernoulli().expectation(logits) == pytest.approx(special.expit(logits))
+    expected = (special.softmax(logits, axis=-1) * np.arange(5)).sum(axis=-1)
+    assert Categorical(5).expectation(logits) == pytest.approx(expected)
+    assert Categorical(5).expectation(logits.astype(np.float32)).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "X", "message"),
+    [
+        ("bernoulli", [[0, 2.0]], "divide by the largest value there can be, here perhaps 2"),
+        ("bernoulli", [[-0.5, 1.0]], "rescale X"),
+        (Categorical(16), [[0.5, 1.0]], r"fractions.*vaelite\.quantize\(X, 16\)"),
+        (Categorical(16), [[0, 16]], r"levels from 0 to 16.*Categorical\(17\)"),
+        (Categorical(16), [[-1, 3]], "levels from -1"),
+        (Categorical(16), np.array([[0, 200]], np.uint8), "levels from 0 to 200"),
+    ],
+)
+def test_data_that_do_not_fit(likelihood, X, message):
+    with pytest.raises(ValueError, match=message):
+        vaelite.fit(np.repeat(X, 30, axis=0), likelihood=likelihood)
+
+
+@pytest.mark.parametrize("levels", [1, 0])
+def test_too_few_levels(levels):
+    with pytest.raises(ValueError, match="levels should be 2 or more"):
+        Categorical(levels)
+
+
+def test_quantize_makes_equal_parts():
+    x = np.linspace(0, 1, 1001)
+    assert np.bincount(vaelite.quantize(x, 4)).tolist() == [250, 250, 250, 251]
+    assert (
+        vaelite.quantize(np.arange(256, dtype=np.uint8), 16).tolist()
+        == (np.arange(256) * 16 // 255.01).tolist()
+    )
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+        vaelite.quantize([1.5], 4)
+
+
+class Laplace(vaelite.Likelihood):
+    """The example of the module's docstring."""
+
+    def negloglikelihood(self, x, mu):
+        return anp.sum(abs(x - mu) + np.log(2), axis=-1)
+
+    def sample(self, rng, mu):
+        return rng.laplace(mu)
+
+
+def test_a_likelihood_of_ones_own(digits, quick, tmp_path):
+    vae = vaelite.fit(digits[0], **quick, likelihood=Laplace())
+    assert vae.history["eval_loss"][-1] < vae.history["eval_loss"][0]
+    assert vae.sample(3, rng=0).shape == vae.reconstruct(digits[0][:3]).shape == (3, 64)
+    vae.save(tmp_path / "laplace.npz")
+    with pytest.raises(vaelite.ModelFileError, match="likelihood"):
+        vaelite.load(tmp_path / "laplace.npz")
+    assert vaelite.load(tmp_path / "laplace.npz", likelihood=Laplace()).score(
+        digits[0]
+    ) == vae.score(digits[0])
+
+
+def test_what_a_likelihood_of_ones_own_lacks_is_named():
+    with pytest.raises(NotImplementedError, match="Likelihood needs a method negloglikelihood"):
+        vaelite.fit(
+            np.random.default_rng(0).random((40, 3)), likelihood=vaelite.Likelihood(), batch_size=10
+        )

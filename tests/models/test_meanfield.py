@@ -1,0 +1,266 @@
+"""Inference without an encoder: against the exact posterior, and against an encoder."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import vaelite
+
+
+@pytest.fixture(scope="module")
+def trained(digits):
+    return vaelite.fit(digits[0], hidden_dim=64, max_epochs=150, stopping="epochs", rng=0)
+
+
+@pytest.fixture(scope="module")
+def linear():
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((60, 2)) @ rng.standard_normal((2, 4)) + 0.5 * rng.standard_normal(
+        (60, 4)
+    )
+    likelihood = vaelite.Gaussian(mean="identity", sigma="shared", floor=None)
+    settings = {"max_epochs": 1000, "learning_rate": 3e-3, "kl": "analytic", "stopping": "epochs"}
+    vae = vaelite.VAE(2, (), likelihood=likelihood).fit(X, rng=0, **settings)
+    vae.params["encoder.logsigma.W"][:] = 0  # linear in x, some rows' sigma would be thousands
+    return vae, vaelite.ProbabilisticPCA.of(vae), X
+
+
+@pytest.mark.parametrize("start", ["prior", "encoder"])
+def test_it_finds_the_best_diagonal_posterior(start, linear):
+    vae, model, X = linear
+    mu, logsigma = vaelite.infer(vae, X, vae.encode(X) if start == "encoder" else None, n_steps=600)
+    best = model.diagonal_posterior(X)
+    assert mu == pytest.approx(best[0], abs=0.05)
+    assert logsigma == pytest.approx(best[1], abs=0.05)
+    assert (model.elbo(X, *best) - model.elbo(X, mu, logsigma)).max() < 0.01
+
+
+def test_it_improves_on_the_encoder_and_changes_nothing(trained, digits):
+    X, before = digits[0][:100], {name: array.copy() for name, array in trained.params.items()}
+    q = trained.encode(X)
+    copies = [array.copy() for array in q]
+    refined = vaelite.infer(trained, X, q, n_steps=100)
+    assert all(map(np.array_equal, q, copies))
+    assert all(np.array_equal(array, trained.params[name]) for name, array in before.items())
+    assert refined[0].dtype == np.float32
+    gain = vaelite.elbo(trained, X, q=refined).value - vaelite.elbo(trained, X).value
+    assert gain.mean() > 0.1
+    assert np.mean(gain > -0.1) > 0.95
+
+
+def test_rows_are_inferred_each_by_itself(trained, digits):
+    X = digits[0][:200]  # more than a chunk
+    whole = vaelite.infer(trained, X, trained.encode(X), n_steps=200)
+    part = vaelite.infer(trained, X[150:], trained.encode(X[150:]), n_steps=200, rng=1)
+    elbos = [
+        vaelite.elbo(trained, X[150:], 1000, q=q).value for q in ([a[150:] for a in whole], part)
+    ]
+    assert elbos[0] == pytest.approx(elbos[1], abs=0.1)
+
+
+def test_determinism(trained, digits):
+    first, again, other = (
+        vaelite.infer(trained, digits[0][:20], n_steps=20, rng=seed) for seed in (0, 0, 1)
+    )
+    assert all(map(np.array_equal, first, again))
+    assert not np.array_equal(first[0], other[0])
+
+
+OBSERVED = np.arange(64) < 32  # the upper half
+
+
+def test_what_is_not_observed_has_no_influence(trained, digits):
+    X = digits[0][:20]
+    spoilt = np.where(OBSERVED, X, np.nan)
+    whole, half = (
+        vaelite.infer(trained, images, observed=OBSERVED, n_steps=30) for images in (X, spoilt)
+    )
+    assert all(map(np.array_equal, whole, half))
+
+
+@pytest.mark.parametrize(
+    "likelihood", ["bernoulli", vaelite.Gaussian(sigma="pixel"), vaelite.Categorical(17)], ids=str
+)
+def test_half_an_image_tells_less_than_the_whole(likelihood, digits, quick):
+    X = (
+        np.rint(digits[0] * 16).astype(np.uint8)
+        if isinstance(likelihood, vaelite.Categorical)
+        else digits[0]
+    )
+    X = (
+        np.clip(X + np.random.default_rng(0).uniform(0, 0.1, X.shape), 0, 1)
+        if X.dtype.kind == "f"
+        else X
+    )
+    vae = vaelite.fit(X[100:], **{**quick, "max_epochs": 20}, likelihood=likelihood)
+    whole, half = (
+        vaelite.infer(vae, X[:50], observed=seen, n_steps=60)
+        for seen in (np.ones(64, bool), OBSERVED)
+    )
+    assert half[1].mean() > whole[1].mean() + 0.05
+
+
+def test_a_half_erased_image_is_completed(trained, digits):
+    X = digits[0][:100]
+    mu, _ = vaelite.infer(trained, X, observed=OBSERVED)
+    completed = trained.likelihood.expectation(*trained.decode(mu))[:, ~OBSERVED]
+    of_others = np.roll(completed, 1, axis=0)
+    errors = [np.mean((X[:, ~OBSERVED] - guess) ** 2) for guess in (completed, of_others)]
+    assert errors[0] < 0.7 * errors[1]
+
+
+def test_own_terms_have_their_say(digits, quick):
+    def narrow_prior(z):
+        return vaelite.neglogprior(10 * z)
+
+    vae = vaelite.fit(digits[0], **quick, neglogprior=narrow_prior)
+    free = vaelite.fit(digits[0], **quick)
+    spreads = [np.abs(vaelite.infer(model, digits[0][:50])[0]).mean() for model in (vae, free)]
+    assert spreads[0] < 0.5 * spreads[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"n_samples": 3}, "n_samples should be even"),
+        ({"n_steps": 0}, "n_steps should be 1 or more"),
+        ({"learning_rate": 0}, "learning_rate should be above 0"),
+        ({"observed": np.ones(64)}, "64 booleans"),
+        ({"observed": np.ones(3, bool)}, r"of shape \(3,\)"),
+        ({"observed": np.zeros(64, bool)}, "with at least one True"),
+        ({"q": np.zeros((5, 2))}, "q should be a pair"),
+    ],
+)
+def test_what_cannot_work_is_refused(settings, message, vae, digits):
+    with pytest.raises(ValueError, match=message):
+        vaelite.infer(vae, digits[0][:5], **settings)
+
+
+# MeanField
+
+
+@pytest.fixture(scope="module")
+def model(digits):
+    return vaelite.MeanField(hidden_dim=64).fit(digits[0], max_epochs=60, kl="analytic", rng=0)
+
+
+def test_it_trains_a_decoder_and_a_q_for_every_row(model, digits):
+    assert model.mu.shape == model.logsigma.shape == (1797, 2)
+    assert (
+        model.history["eval_loss"][-1]
+        < model.history["eval_loss"][9]
+        < model.history["eval_loss"][0]
+    )
+    assert all(name.startswith("decoder") for name in model.params)
+    assert model.mu.std() > 0.5
+    assert model.stop_reason == "max_epochs: ran all 60"
+
+
+def test_its_loss_is_that_of_its_q(model, digits):
+    q = model.mu, model.logsigma
+    assert -vaelite.elbo(model, digits[0], q=q).value.mean() == pytest.approx(
+        model.history["eval_loss"][-1], abs=0.1
+    )
+
+
+def test_encode_infers_for_any_row(model, digits):
+    X = digits[0][:60]
+    inferred, kept = model.encode(X), (model.mu[:60], model.logsigma[:60])
+    better = vaelite.elbo(model, X, q=inferred).value - vaelite.elbo(model, X, q=kept).value
+    assert better.mean() > 0
+    assert model.reconstruct(X).shape == X.shape
+    assert model.score(X) == pytest.approx(vaelite.elbo(model, X, q=inferred).value.mean(), abs=1)
+
+
+def test_a_step_changes_only_its_own_rows(digits):
+    seen = []
+
+    class Watch:
+        def __call__(self, model, state):
+            pass
+
+        def on_iteration(self, model, state):
+            seen.append((model.mu.copy(), model.logsigma.copy()))
+
+    vaelite.MeanField(hidden_dim=8).fit(
+        digits[0][:300], max_epochs=2, batch_size=100, log_every=1, rng=0, callbacks=Watch()
+    )
+    for (mu, logsigma), (mu_after, logsigma_after) in pairwise(seen):
+        changed = (mu != mu_after).any(axis=1)
+        assert changed.sum() == 100
+        assert np.array_equal((logsigma != logsigma_after).any(axis=1), changed)
+    assert (np.abs(seen[2][0]) > 0).any(axis=1).all()  # an epoch touches every row
+
+
+def test_the_rows_adam_is_adam(digits):
+    """The first step of Adam has the learning rate's size in every epoch's first moments, not a fraction of it."""
+    model = vaelite.MeanField(hidden_dim=8).fit(
+        digits[0][:300], max_epochs=1, batch_size=10, local_learning_rate=0.25, rng=0
+    )
+    assert np.abs(model.mu) == pytest.approx(np.full((300, 2), 0.25), rel=1e-3)
+
+
+def test_determinism_saving_and_the_lectures_rule(digits, tmp_path):
+    settings = {"max_epochs": 3, "rng": 4, "stopping": "lecture"}
+    first, again = (vaelite.MeanField(hidden_dim=8).fit(digits[0], **settings) for _ in range(2))
+    assert np.array_equal(first.mu, again.mu)
+    assert np.array_equal(first.params["decoder.0.W"], again.params["decoder.0.W"])
+    first.save(tmp_path / "model.npz")
+    loaded = vaelite.load(tmp_path / "model.npz")
+    assert type(loaded) is vaelite.MeanField
+    assert loaded.mu is None
+    assert loaded.score(digits[0][:30]) == first.score(digits[0][:30])
+
+
+def test_what_needs_an_encoder_is_refused(digits):
+    with pytest.raises(ValueError, match="'epochs', 'lecture'"):
+        vaelite.MeanField().fit(digits[0], stopping="heldout")
+    with pytest.raises(TypeError, match="importance_samples"):
+        vaelite.MeanField().fit(digits[0], importance_samples=5)
+
+
+def test_a_failed_fit_leaves_the_model_as_it_was(model, digits):
+    mu, params = model.mu, model.params
+    with pytest.raises(ValueError, match="batch_size"):
+        model.fit(digits[0], batch_size=0)
+    assert model.mu is mu
+    assert model.params is params
+
+
+def test_inference_that_diverges_says_so(vae, digits):
+    with pytest.raises(vaelite.TrainingError, match="smaller learning_rate"):
+        vaelite.infer(vae, digits[0][:5], learning_rate=1000)
+
+
+def test_many_samples_cost_in_proportion(vae, digits, monkeypatch):
+    """A sum of copies is one operation on the tape, not one a copy."""
+    calls = []
+    monkeypatch.setattr(
+        vaelite.gradient,
+        "add_outgrads",
+        lambda *a, f=vaelite.gradient.add_outgrads: calls.append(1) or f(*a),
+    )
+    counts = []
+    for n_samples in (2, 200):
+        calls.clear()
+        vaelite.infer(vae, digits[0][:2], n_samples=n_samples, n_steps=1)
+        counts.append(len(calls))
+    assert counts[0] == counts[1]
+
+
+def test_a_meanfield_model_in_the_other_functions(model, digits):
+    X = digits[0][:20]
+    q = model.encode(X)
+    assert (
+        vaelite.log_evidence(model, X, 100).value.mean() > vaelite.elbo(model, X, 100).value.mean()
+    )
+    assert vaelite.elbo_parts(model, X).kl.sum(axis=1) == pytest.approx(
+        vaelite.kl_divergence(*q), rel=1e-4
+    )
+    assert (
+        vaelite.plots.posterior(model, X[0], n_nodes=101).patches[0].get_label()
+        == "inferred q(z|x), 95 %"
+    )
+    with pytest.raises(ValueError, match="has no encoder"):
+        vaelite.inference_gaps(model, X)

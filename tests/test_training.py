@@ -1,0 +1,224 @@
+"""A step, an epoch and the loop, each by itself; determinism; failures that name their place."""
+
+import copy
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import vaelite
+from vaelite import training
+from vaelite.state import TrainState
+from vaelite.stopping import Epochs, HeldOut
+
+N, D = 64, 6
+
+
+@dataclass
+class Plan:
+    """The smallest plan that `training.train` runs: one objective, the same data in each epoch."""
+
+    objective: Any
+    data: np.ndarray
+    max_epochs: int = 3
+    log_every: int = 100
+    poison: tuple = ()  # (epoch, batch)
+    evaluated: tuple = ("eval",)
+    n_features: int = D
+    n_conditions: int = 0
+
+    def batches(self, epoch):
+        noise = np.random.default_rng(epoch)
+        for batch, start in enumerate(range(0, N, 24)):  # 24, 24 and 16 rows
+            x = self.data[start : start + 24]
+            eps = noise.standard_normal((len(x), 2))
+            yield (x * np.nan if (epoch, batch) == self.poison else x), eps
+
+    def step(self, state, batch):
+        return training.step(self.objective, state.params, state.adam, *batch)
+
+    def evaluate(self, name, params, epoch):
+        if name == "test":
+            return np.full((3, 5), float(epoch))
+        return training.evaluate(self.objective, params, self.batches(0))
+
+
+@pytest.fixture
+def plan(rng):
+    vae = vaelite.VAE(2, 8).build(D, np.float64, rng=0)
+    plan = Plan(vae.objective(), rng.random((N, D)))
+    plan.params = vae.params
+    return plan
+
+
+def train(plan, adam=None, rule=None, callbacks=(), **settings):
+    """`training.train` of a plan with other settings, from its parameters."""
+    state = TrainState(plan.params, adam or vaelite.Adam(), rule or Epochs())
+    return training.train(replace(plan, **settings), state, callbacks)
+
+
+def test_a_step_is_the_gradient_and_then_adam(plan):
+    objective, params = plan.objective, plan.params
+    x, eps = next(plan.batches(1))
+    expected = {name: array.copy() for name, array in params.items()}
+    value, grads = vaelite.value_and_grad(objective)(expected, x, eps)
+    vaelite.Adam(0.01).update(expected, grads)
+    assert training.step(objective, params, vaelite.Adam(0.01), x, eps) == value
+    for name, array in params.items():
+        assert np.array_equal(array, expected[name]), name
+
+
+def test_an_epoch_takes_every_batch_and_weights_by_rows(plan):
+    losses = [plan.objective(plan.params, x, eps) for x, eps in plan.batches(1)]
+    seen = []
+    loss = training.epoch(
+        lambda batch: plan.objective(plan.params, *batch), plan.batches(1), seen.append
+    )
+    assert seen == losses
+    assert loss == pytest.approx((24 * losses[0] + 24 * losses[1] + 16 * losses[2]) / 64)
+
+
+def test_training_lowers_the_loss_and_records_it(plan):
+    solution = train(plan, vaelite.Adam(0.01), max_epochs=30, log_every=10)
+    history = solution.history
+    assert history["eval_loss"][-1] < history["eval_loss"][0] - 0.5
+    assert history["epoch"] == list(range(1, 31))
+    assert np.add(history["eval_nll"], history["eval_kl"]) == pytest.approx(history["eval_loss"])
+    assert solution.log["iteration"] == list(range(0, 90, 10))
+    norms = sum(np.linalg.norm(array) for array in solution.params.values())
+    assert solution.log["param_norm"][-1] == pytest.approx(norms, rel=0.05)
+    assert (solution.n_epochs, solution.best_epoch, solution.converged) == (30, 30, False)
+
+
+def test_the_best_parameters_come_back(plan):
+    solution = train(
+        plan, vaelite.Adam(0.5), HeldOut(patience=4), evaluated=("val",), max_epochs=200
+    )
+    loss, nll, kl = plan.evaluate("val", solution.params, 0)
+    assert solution.converged
+    assert solution.n_epochs == solution.best_epoch + 4
+    assert nll + kl == pytest.approx(loss)
+    assert np.mean(loss) == pytest.approx(solution.history["val_loss"][solution.best_epoch - 1])
+    assert "4 epochs" in solution.stop_reason
+
+
+def test_the_cap_warns(plan):
+    with pytest.warns(vaelite.ConvergenceWarning, match="max_epochs=2"):
+        solution = train(plan, rule=HeldOut(), evaluated=("val",), max_epochs=2)
+    assert not solution.converged
+
+
+class Listener:
+    """A callback that counts its calls."""
+
+    def __init__(self, stop_at=None):
+        self.stop_at, self.iterations, self.epochs, self.ended = stop_at, [], [], 0
+
+    def on_iteration(self, state):
+        self.iterations.append(state.iteration)
+
+    def on_end(self, state):
+        self.ended += 1
+
+    def __call__(self, state):
+        assert not any(array.flags.writeable for array in state.params.values())
+        self.epochs.append((state.epoch, state.eval_loss))
+        return state.epoch == self.stop_at
+
+
+def test_callbacks_are_called_and_can_stop(plan):
+    listener = Listener(stop_at=3)
+    solution = train(plan, max_epochs=9, log_every=4, callbacks=[listener])
+    assert listener.iterations == [0, 4, 8]
+    assert listener.epochs == [
+        (i + 1, loss) for i, loss in enumerate(solution.history["eval_loss"])
+    ]
+    assert len(listener.epochs) == 3
+    assert listener.ended == 1
+    assert "callback" in solution.stop_reason
+
+
+def test_a_nan_names_epoch_batch_and_array_and_changes_nothing(plan):
+    adam, listener, before = vaelite.Adam(), Listener(), []
+
+    def keep(state):
+        before.append({name: array.copy() for name, array in state.params.items()})
+
+    with pytest.raises(vaelite.TrainingError, match=r"epoch 2, batch 0: the batch x is not finite"):
+        train(plan, adam, poison=(2, 0), callbacks=[listener, keep])
+    assert adam.t == 3
+    assert listener.ended == 1
+    for name, array in plan.params.items():
+        assert np.array_equal(array, before[0][name]), name
+
+
+@pytest.mark.parametrize("term", ["negloglikelihood", "neglogprior", "neglogposterior"])
+def test_a_nan_in_a_term_names_the_term(plan, term):
+    original = getattr(plan.objective, term)
+    broken = replace(plan.objective, **{term: lambda *args: np.nan * original(*args)})
+    with pytest.raises(vaelite.TrainingError, match=f"epoch 1, batch 0: {term} is not finite"):
+        train(plan, objective=broken)
+
+
+def test_a_nan_in_one_gradient_names_the_array(plan, monkeypatch):
+    original = vaelite.value_and_grad
+
+    def spoiled(objective):
+        def gradient(*args):
+            value, grads = original(objective)(*args)
+            grads["decoder.logsigma.W"][0, 0] = np.inf
+            return value, grads
+
+        return gradient
+
+    monkeypatch.setattr(training, "value_and_grad", spoiled)
+    message = r"batch 0: the gradient of decoder\.logsigma\.W is not finite"
+    with pytest.raises(vaelite.TrainingError, match=message):
+        train(plan)
+
+
+def test_a_gradient_too_large_for_adam_is_refused():
+    rng = np.random.default_rng(0)
+    vae = vaelite.VAE(hidden_dim=8, likelihood=vaelite.Gaussian(mean="identity", floor=None)).build(
+        5, rng=0
+    )
+    vae.params["decoder.logsigma.b"] -= 24  # sigma = 4e-11: finite squares, whose gradient has none
+    before = {name: array.copy() for name, array in vae.params.items()}
+    x, eps = (
+        rng.standard_normal((4, 5), dtype=np.float32),
+        rng.standard_normal((4, 2), dtype=np.float32),
+    )
+    with pytest.raises(
+        vaelite.TrainingError, match=r"the gradient of \S+ is too large to be squared; a smaller"
+    ):
+        training.step(vae.objective(), vae.params, vaelite.Adam(), x, eps)
+    assert all(np.array_equal(vae.params[name], array) for name, array in before.items())
+
+
+def test_large_gradients_are_no_nan():
+    assert training.is_finite(np.full(10, 1e30, np.float32))  # the sum of squares overflows
+    assert not training.is_finite(np.array([1, np.nan], np.float32))
+    assert not training.is_finite(np.array([1, np.inf], np.float32))
+
+
+def test_several_evaluations_are_recorded_and_the_first_one_rules(plan):
+    solution = train(plan, vaelite.Adam(0.01), evaluated=("eval", "test"))
+    assert solution.history["test_loss"] == [1, 2, 3]
+    assert solution.history["eval_loss"][-1] < solution.history["eval_loss"][0]
+
+
+def test_the_state_holds_all_that_training_changes(plan):
+    """Training in two parts, from a copied state, ends where training in one part ends."""
+    whole = TrainState({k: a.copy() for k, a in plan.params.items()}, vaelite.Adam(), Epochs())
+    parts = copy.deepcopy(whole)
+    one = training.train(replace(plan, max_epochs=4), whole)
+    training.train(replace(plan, max_epochs=2), parts)
+    parts = copy.deepcopy(parts)
+    parts.stop_reason = None
+    two = training.train(replace(plan, max_epochs=4), parts)
+    for name, array in one.params.items():
+        assert np.array_equal(array, two.params[name]), name
+    losses = [{k: v for k, v in s.history.items() if k != "elapsed"} for s in (one, two)]
+    assert losses[0] == losses[1]
+    assert one.n_epochs == 4

@@ -1,0 +1,1 @@
+"""Below the mathematics: NumPy or CuPy arrays, random streams, and files of arrays."""

@@ -1,0 +1,89 @@
+"""Where an array lives, and what computes with it there.
+
+NumPy's functions work on CuPy's arrays through NumPy's array protocols, so a formula needs
+no second version. The few functions here handle what the protocols do not cover.
+"""
+
+from functools import cache, wraps
+
+import numpy as np
+import scipy.special
+from autograd.tracer import getval
+
+CHECK_EVERY = 50  # steps: to read a number from a device is to wait for all pending work
+
+_devices = {}  # array type on a device to its module, and that module's scipy.special
+
+
+def register(module, special):
+    """Make a module's arrays known as arrays on a device; True if they were not before."""
+    is_new = module.ndarray not in _devices
+    _devices[module.ndarray] = module, special
+    return is_new
+
+
+def on_device(array):
+    """Whether an array lives on a device."""
+    return type(getval(array)) in _devices
+
+
+def module_of(array):
+    """Return CuPy for an array on a device, otherwise NumPy."""
+    return _devices[type(getval(array))][0] if on_device(array) else np
+
+
+def special(array):
+    """Return scipy.special, or its counterpart for an array on a device."""
+    return _devices[type(array)][1] if on_device(array) else scipy.special
+
+
+def to_host(array):
+    """Return any array as a NumPy array."""
+    return array.get() if on_device(array) else array
+
+
+def number(array):
+    """Return a 0-dimensional array as a float; on a device as float64, without waiting."""
+    return array.astype(np.float64) if on_device(array) else float(array)
+
+
+def read_only(array):
+    """Return a read-only view; CuPy has none, so there it is the array itself."""
+    if on_device(array):
+        return array
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def is_time_to_look(array, step):
+    """Whether to read numbers on the host: always in NumPy, every 50th step on a device."""
+    return not on_device(array) or step % CHECK_EVERY == 0
+
+
+def elementwise(inputs, outputs, operation):
+    """Decorate an in-place function: on a device, one kernel compiled by CuPy replaces it.
+
+    Parameters
+    ----------
+    inputs, outputs, operation : str
+        As for ``cupy.ElementwiseKernel``. The function's parameters are the inputs, then
+        the outputs.
+    """
+
+    def decorate(function):
+        @cache
+        def kernel(module):
+            return module.ElementwiseKernel(
+                inputs, outputs, operation, f"vaelite{function.__name__}"
+            )
+
+        @wraps(function)
+        def on_either(*arguments):
+            if on_device(arguments[0]):
+                return kernel(module_of(arguments[0]))(*arguments)
+            return function(*arguments)
+
+        return on_either
+
+    return decorate

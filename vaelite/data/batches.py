@@ -1,0 +1,94 @@
+"""From an array to minibatches, whatever its size.
+
+``uint8`` arrays are grey levels from 0 to 255. They stay as they are in memory or on disk,
+and become floats in [0, 1] batch by batch.
+"""
+
+import numpy as np
+
+from ..arrays.dispatch import on_device, read_only
+from ..arrays.streams import Stream, generator, seed_sequence
+from ..checks import check_count, check_flag
+from .rows import RowReader
+
+
+def minibatches(X, batch_size, dtype=np.float32, *, shuffle=False, rng=None, grey_levels=True):
+    """Go once through the rows of X in batches, converted to floats one batch at a time.
+
+    Parameters
+    ----------
+    X : array-like, shape (n, n_features)
+        Anything with a shape that an array of row numbers can index: an array, a memmap.
+    batch_size : int
+        The last batch may be smaller.
+    dtype : dtype
+        Of the batches.
+    shuffle : bool
+        Take the rows in random order.
+    rng : None, int, SeedSequence or Generator
+        For the order. None takes fresh entropy.
+    grey_levels : bool
+        Divide uint8 by 255.
+
+    Yields
+    ------
+    array, shape (batch, n_features)
+        Read-only.
+    """
+    order = None
+    if check_flag("shuffle", shuffle):
+        if not isinstance(rng, np.random.Generator):
+            rng = generator(seed_sequence(rng), Stream.SHUFFLE)
+        order = rng.permutation(X.shape[0])
+    reader, dtype = RowReader(X), np.dtype(dtype)
+    for rows in row_batches(X.shape[0], batch_size, order):
+        yield read_batch(reader, rows, dtype, grey_levels)
+
+
+def row_batches(n, batch_size, order=None):
+    """Yield the row numbers of each batch: slices, or parts of an order."""
+    for start in range(0, max(n, 1), batch_size):  # no rows are one batch without rows
+        rows = slice(start, min(start + batch_size, n))
+        yield rows if order is None else order[rows]
+
+
+def read_batch(reader, rows, dtype, grey_levels):
+    """Return some rows as floats, read-only: they may be a part of the data themselves."""
+    return read_only(to_float(reader[rows], dtype, grey_levels))
+
+
+def to_float(x, dtype, grey_levels=True):
+    """Return numbers as floats; uint8 grey levels are divided by 255."""
+    x = x if on_device(x) else np.asarray(x)
+    if x.dtype == np.uint8 and grey_levels:
+        return np.multiply(x, dtype.type(1 / 255), dtype=dtype)
+    return x.astype(dtype, copy=False)
+
+
+def quantize(X, levels):
+    """Turn grey images into whole numbers from 0 to ``levels - 1``, for `Categorical`.
+
+    Parameters
+    ----------
+    X : array
+        Numbers in [0, 1], or uint8 grey levels.
+    levels : int
+        Each level is for an equal part of [0, 1].
+
+    Returns
+    -------
+    uint8 or int64 array, the shape of X
+
+    Examples
+    --------
+    >>> import vaelite
+    >>> vaelite.quantize([[0.0, 0.24, 0.26, 0.5, 1.0]], 4)
+    array([[0, 0, 1, 2, 3]], dtype=uint8)
+    """
+    levels = check_count("levels", levels, minimum=2)
+    x = to_float(X, np.dtype(np.float64))
+    if not (x.min() >= 0 and x.max() <= 1):
+        raise ValueError(
+            f"X should be numbers in [0, 1] or uint8, got values from {x.min():g} to {x.max():g}"
+        )
+    return np.minimum(x * levels, levels - 1).astype(np.uint8 if levels <= 256 else np.int64)

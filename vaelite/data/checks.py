@@ -1,0 +1,168 @@
+"""Checks of data before anything is computed, with messages that say what to do."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..checks import warn
+from .rows import RowReader, WithDtype
+
+CHUNK_BYTES = 2**24  # of data that are read together
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a likelihood has to know of data before it accepts them.
+
+    Attributes
+    ----------
+    low, high : array, shape (n_features,)
+        The smallest and the largest value of each column.
+    whole : bool
+        Whether all values are whole numbers.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    whole: bool
+
+
+def check_array(X, name="X"):
+    """Return a 2-D array-like of real numbers with rows and columns; not a copy."""
+    _check_type(X, name)
+    has_index, is_frame = hasattr(X, "shape") and hasattr(X, "__getitem__"), hasattr(X, "iloc")
+    if has_index and not hasattr(X, "dtype") and not is_frame:
+        X = WithDtype(X)
+    elif not (has_index and hasattr(X, "dtype")) or is_frame:
+        try:
+            X = np.asarray(X)
+        except ValueError as error:
+            raise ValueError(
+                f"{name} cannot be made an array; do all its rows have one length? ({error})"
+            ) from None
+    _check_kind(X, name)
+    _check_shape(X.shape, name)
+    return X
+
+
+def _check_type(X, name):
+    if hasattr(X, "toarray"):
+        raise TypeError(
+            f"{name} is a sparse matrix; vaelite works on dense arrays: pass {name}.toarray()"
+        )
+    if hasattr(X, "get") and hasattr(X, "device") and not hasattr(X, "iloc"):
+        raise TypeError(f"{name} is a {type(X).__module__} array on a device; pass {name}.get()")
+    if type(X).__module__.partition(".")[0] == "torch":
+        raise TypeError(
+            f"{name} is a PyTorch tensor; pass {name}.numpy(), or {name}.detach().cpu().numpy()"
+        )
+    if isinstance(X, np.ma.MaskedArray):
+        raise ValueError(
+            f"{name} is a masked array, and masked values cannot be left out; fill them: "
+            f"{name}.filled(0)"
+        )
+
+
+def _check_kind(X, name):
+    if X.dtype == object:
+        raise TypeError(
+            f"{name} has dtype object; pass numbers: np.asarray({name}, dtype=np.float32)"
+        )
+    if X.dtype.kind not in "fiub":
+        what = "complex numbers" if X.dtype.kind == "c" else f"dtype {X.dtype}"
+        raise ValueError(
+            f"{name} has {what}; vaelite works on real numbers: floats, integers or booleans"
+        )
+
+
+def _check_shape(shape, name):
+    if len(shape) == 0:
+        raise ValueError(
+            f"Expected 2D array, got scalar array instead: {name} should be (examples, features)"
+        )
+    if len(shape) == 1:
+        raise ValueError(
+            f"Expected 2D array, got 1D array instead: reshape {name} with {name}.reshape(-1, 1) "
+            f"if it is one feature of many examples, or {name}.reshape(1, -1) if it is one example"
+        )
+    if len(shape) > 2:
+        raise ValueError(
+            f"Expected 2D array, got {len(shape)}D array of shape {shape} instead: flatten each "
+            f"example first, {name}.reshape(len({name}), -1)"
+        )
+    if 0 in shape:
+        what = "sample(s)" if shape[0] == 0 else "feature(s)"
+        raise ValueError(
+            f"Found array with 0 {what} (shape={shape}) while a minimum of 1 is required"
+        )
+
+
+def check_width(name, X, expected, owner):
+    """Refuse another number of columns than the networks were built for."""
+    if X.shape[1] != expected:
+        raise ValueError(
+            f"{name} has {X.shape[1]} features, but {owner} is expecting {expected} features "
+            "as input"
+        )
+
+
+def summarize(X, dtype, name="X", grey_levels=True):
+    """Read all values, in chunks, and refuse those that are not finite in ``dtype``.
+
+    uint8 grey levels need no check; only the first chunk is read, as numbers in [0, 1].
+
+    Returns
+    -------
+    Summary
+    """
+    if X.dtype == np.uint8 and grey_levels:
+        _, chunk = next(_chunks(X))
+        return Summary(chunk.min(axis=0) / 255, chunk.max(axis=0) / 255, False)
+    low, high, whole = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf), True
+    for start, chunk in _chunks(X):
+        _check_finite(chunk, start, dtype, name)
+        low, high = np.minimum(low, chunk.min(axis=0)), np.maximum(high, chunk.max(axis=0))
+        whole = whole and (chunk.dtype.kind != "f" or bool(np.all(chunk == np.rint(chunk))))
+    return Summary(low, high, whole)
+
+
+def _check_finite(chunk, start, dtype, name):
+    if chunk.dtype.kind != "f":
+        return
+    bad = ~(np.abs(chunk) <= np.finfo(dtype).max)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        value = chunk[row, column]
+        what = "NaN" if np.isnan(value) else f"infinity or a value too large for dtype('{dtype}')"
+        raise ValueError(
+            f"Input {name} contains {what}: {value} in row {start + row}, column {column}"
+        )
+
+
+def check_grey_levels(X, name="X"):
+    """Question uint8 data, read as grey levels up to 255, that seem to have another scale."""
+    if X.dtype != np.uint8:
+        return
+    high = 0
+    for _, chunk in _chunks(X):
+        high = max(high, int(chunk.max()))
+        if high > 16:
+            return
+    read_as = (
+        f"{name} has dtype uint8, which is read as grey levels from 0 to 255, but its largest "
+        f"value is {high}"
+    )
+    if high == 1:
+        raise ValueError(
+            f"{read_as}; if these are numbers in [0, 1] already, pass {name}.astype(np.float32)"
+        )
+    if high > 1:
+        warn(f"{read_as}; for another scale pass floats, for example {name} / np.float32({high})")
+
+
+def _chunks(X):
+    """Yield pairs (first row, rows) of a bounded size."""
+    rows = max(1, CHUNK_BYTES // (X.shape[1] * X.dtype.itemsize))
+    reader = RowReader(X)
+    for start in range(0, X.shape[0], rows):
+        yield start, reader[start : start + rows]

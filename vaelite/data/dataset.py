@@ -1,0 +1,233 @@
+"""The only door for data: an array is checked here once, and leaves as batches of floats."""
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arrays.backend import Backend
+from ..checks import check_number
+from .batches import read_batch, row_batches
+from .checks import check_array, check_grey_levels, check_width, summarize
+from .rows import RowReader, RowSubset
+
+
+class Batch(NamedTuple):
+    """Some rows of a data set, where the backend computes.
+
+    Attributes
+    ----------
+    x : array, shape (batch, n_features)
+    eps : array, shape (batch, latent_dim) or (samples, batch, latent_dim), or None
+        Standard normal noise.
+    rows : slice or array of int
+        Which rows of the data set these are.
+    condition : array, shape (batch, n_conditions), or None
+    """
+
+    x: Any
+    eps: Any
+    rows: Any
+    condition: Any = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Data that are known to be good, and how to read them.
+
+    Attributes
+    ----------
+    X : array-like, shape (n, n_features)
+    dtype : dtype
+        Of the batches.
+    grey_levels : bool
+        Whether uint8 data are grey levels, to be read as numbers in [0, 1].
+    backend : Backend
+        Where the batches go.
+    condition : array-like, shape (n, n_conditions), or None
+        What is known of each row, for conditional models.
+    """
+
+    X: Any
+    dtype: np.dtype
+    grey_levels: bool
+    backend: Backend
+    condition: Any = None
+
+    @classmethod
+    def checked(
+        cls,
+        X,
+        likelihood,
+        backend,
+        dtype=None,
+        *,
+        name="X",
+        n_features=None,
+        fitting=False,
+        owner="the model",
+    ):
+        """Return the data set of an array-like that a likelihood accepts.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_features)
+        likelihood : Likelihood
+        backend : Backend
+        dtype : dtype, optional
+            None is float64 for float64 data, and float32 for all others.
+        name : str
+            What error messages call X.
+        n_features : int, optional
+            How many columns the model has; None accepts any number.
+        fitting : bool
+            Whether to warn of data that can be fitted, but not well.
+        owner : str
+            What error messages call the model.
+
+        Raises
+        ------
+        ValueError, TypeError
+            With what was expected, what came, and what to do.
+        """
+        X = check_array(X, name)
+        if n_features is not None:
+            check_width(name, X, n_features, owner)
+        if dtype is None:
+            is_double = X.dtype.kind == "f" and X.dtype.itemsize >= 8
+            dtype = np.dtype(np.float64 if is_double else np.float32)
+        summary = summarize(X, dtype, name, likelihood.grey_levels)
+        likelihood.check(summary)
+        if fitting and likelihood.grey_levels:
+            check_grey_levels(X, name)
+        if fitting:
+            likelihood.advise(summary)
+        return cls(X, dtype, likelihood.grey_levels, backend)
+
+    def __len__(self):
+        return self.X.shape[0]
+
+    @property
+    def n_features(self):
+        """The number of columns of X."""
+        return self.X.shape[1]
+
+    @property
+    def n_conditions(self):
+        """The number of columns of the condition; 0 without one."""
+        return 0 if self.condition is None else self.condition.shape[1]
+
+    def given(self, condition, n_conditions=None, *, name="condition"):
+        """Return the same data with a condition for each row.
+
+        Parameters
+        ----------
+        condition : array-like, shape (n, n_conditions) or (n_conditions,), or None
+            A single row is the condition of all rows.
+        n_conditions : int, optional
+            How many columns the model was fitted with; None accepts any number.
+        """
+        condition = check_condition(condition, len(self), self.dtype, n_conditions, name=name)
+        return replace(self, condition=condition)
+
+    def held(self):
+        """Return the same data where the backend reads them fastest."""
+        return replace(self, X=self.backend.hold(self.X))
+
+    def split(self, fraction, rng):
+        """Hold out a part of the rows at random, without a copy.
+
+        Parameters
+        ----------
+        fraction : float
+            The part to hold out, between 0 and 1.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        train, held_out : Dataset
+
+        Raises
+        ------
+        ValueError
+            If fewer than 2 rows would be held out, or none would be left.
+        """
+        n = len(self)
+        held_out = round(n * check_number("validation_fraction", fraction, 0, 1))
+        if held_out < 2 or held_out >= n:
+            raise ValueError(
+                f"{n} rows are too few to hold out a fraction of {fraction:g} (at least 2 rows, "
+                "and 1 to train on); pass more rows, another validation_fraction, or "
+                'stopping="epochs", which holds out none'
+            )
+        order = rng.permutation(n)
+        return self._of(np.sort(order[held_out:])), self._of(np.sort(order[:held_out]))
+
+    def _of(self, rows):
+        condition = None if self.condition is None else RowSubset(self.condition, rows)
+        return replace(self, X=RowSubset(self.X, rows), condition=condition)
+
+    def batches(self, batch_size, order=None):
+        """Yield each `Batch`, without noise, in the order of the rows or in another."""
+        reader, to_device = RowReader(self.X), self.backend.to_device
+        conditions = None if self.condition is None else RowReader(self.condition)
+        for rows in row_batches(len(self), batch_size, order):
+            x = to_device(read_batch(reader, rows, self.dtype, self.grey_levels))
+            condition = None
+            if conditions is not None:
+                condition = to_device(read_batch(conditions, rows, self.dtype, False))
+            yield Batch(x, None, rows, condition)
+
+    def noisy(self, batch_size, latent_dim, noise, *, shuffle=None, samples=1):
+        """Yield each `Batch` with its noise.
+
+        Parameters
+        ----------
+        batch_size, latent_dim : int
+        noise : callable
+            ``noise(b)`` is the Generator of batch b's noise.
+        shuffle : numpy.random.Generator, optional
+            For the order of the rows; without it they stay in their order.
+        samples : int
+            Samples of z per row.
+        """
+        order = None if shuffle is None else shuffle.permutation(len(self))
+        lead = (samples,) if samples > 1 else ()
+        for b, batch in enumerate(self.batches(batch_size, order)):
+            shape = (*lead, len(batch.x), latent_dim)
+            eps = noise(b).standard_normal(shape, dtype=self.dtype)
+            yield batch._replace(eps=self.backend.to_device(eps))
+
+
+def check_condition(condition, n, dtype, n_conditions=None, *, name="condition"):
+    """Return the condition of n rows, array-like of shape (n, n_conditions), or None.
+
+    Raises
+    ------
+    ValueError
+        For a shape that does not fit, and where a condition is missing or not expected.
+    """
+    if condition is None:
+        if n_conditions:
+            raise ValueError(
+                f"the model was fitted with a condition of {n_conditions} columns: pass "
+                f"{name}=, of shape (n, {n_conditions})"
+            )
+        return None
+    if n_conditions == 0:
+        raise ValueError(f"the model was fitted without a condition: leave out {name}=")
+    if np.ndim(condition) == 1 and np.shape(condition) == (n_conditions,):
+        condition = np.broadcast_to(np.asarray(condition), (n, n_conditions))
+    if np.ndim(condition) == 1:
+        raise ValueError(
+            f"{name} should have one row per example, shape ({n}, columns), got shape "
+            f"{np.shape(condition)}; for class labels y pass np.eye(n_classes)[y]"
+        )
+    condition = check_array(condition, name) if n else np.asarray(condition)
+    if condition.shape[0] != n:
+        raise ValueError(f"{name} has {condition.shape[0]} rows, but there are {n} examples")
+    if n_conditions is not None:
+        check_width(name, condition, n_conditions, "the model")
+    if n:
+        summarize(condition, dtype, name, grey_levels=False)
+    return condition

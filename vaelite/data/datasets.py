@@ -1,0 +1,207 @@
+"""Data sets: the digits that ship with vaelite, MNIST and other IDX files. Images are rows."""
+
+import gzip
+import math
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+
+DIGITS_FILE = Path(__file__).with_name("digits.npz")
+SPLITS = {"train": "train", "test": "t10k"}
+IMAGES, LABELS = "images-idx3", "labels-idx1"
+MNIST_FOLDERS = ("", "mnist", "MNIST/raw")  # flat, one folder down, torchvision's layout
+MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+MNIST_SHA256 = {
+    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+}
+
+
+def load_digits():
+    """The 8x8 handwritten digits that ship with vaelite.
+
+    Returns
+    -------
+    X : float32 array, shape (1797, 64)
+        Images as rows; grey levels in [0, 1], multiples of 1/16.
+    y : int64 array, shape (1797,)
+        The digit that each image shows.
+
+    Notes
+    -----
+    The test set of "Optical Recognition of Handwritten Digits" by E. Alpaydin and C. Kaynak (1998),
+    UCI Machine Learning Repository, https://doi.org/10.24432/C50P49, licensed under CC BY 4.0. The
+    counts of ink from 0 to 16 are divided by 16; nothing else is changed.
+
+    Examples
+    --------
+    >>> import vaelite
+    >>> X, y = vaelite.load_digits()
+    >>> X.shape, X.dtype, X.min(), X.max(), y[:3]
+    ((1797, 64), dtype('float32'), np.float32(0.0), np.float32(1.0), array([0, 1, 2]))
+    """
+    with np.load(DIGITS_FILE, allow_pickle=False) as file:
+        return file["images"] / np.float32(16), file["labels"].astype(np.int64)
+
+
+def load_mnist(data_home=None, split="train", download=None):
+    """The MNIST handwritten digits.
+
+    The four IDX files, gzipped or not, are looked for in ``data_home`` or, if that is None, in the
+    folder that the environment variable ``VAELITE_DATA`` names and in ``~/.cache/vaelite``; in each
+    directly, in ``mnist/`` and in ``MNIST/raw/`` as torchvision keeps them.
+
+    Parameters
+    ----------
+    data_home : path or None
+        The folder to look in and to download to.
+    split : {"train", "test"}
+        60,000 or 10,000 images.
+    download : bool or None
+        None downloads (11 MB in all, checked against their SHA-256) only what is nowhere to be found;
+        True downloads afresh; False never.
+
+    Returns
+    -------
+    X : uint8 array, shape (n, 784)
+        Grey levels from 0 to 255; vaelite reads them as numbers in [0, 1].
+    y : int64 array, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        For an unknown split, or files that are no IDX files.
+    OSError
+        If the files are not there and cannot be fetched, or do not have the right hash.
+    ImportError
+        If a download is needed and the extra ``vaelite[data]`` is not installed.
+    """
+    _check_split(split)
+    homes = _data_homes() if data_home is None else [Path(data_home).expanduser()]
+    folders = [home / folder for home in homes for folder in MNIST_FOLDERS]
+    if not download:
+        for folder in folders:
+            if _find(folder, split, IMAGES) and _find(folder, split, LABELS):
+                return load_idx(folder, split)
+        if download is not None:
+            raise OSError(
+                f"no MNIST {split} files in {', '.join(map(str, folders))}, and download=False"
+            )
+    folder = homes[-1] / "mnist"
+    _download_mnist(folder, split)
+    return _read_pair(*(folder / _mnist_name(split, kind) for kind in (IMAGES, LABELS)))
+
+
+def load_idx(folder, split="train"):
+    """Images and labels from a folder of IDX files: MNIST, Fashion-MNIST, KMNIST, or your own.
+
+    Parameters
+    ----------
+    folder : path
+        Holds ``train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte``, or ``t10k-...`` for the test
+        split, each raw or gzipped (``.gz``), directly or in ``raw/``.
+    split : {"train", "test"}
+
+    Returns
+    -------
+    X : uint8 array, shape (n, rows * columns)
+    y : int64 array, shape (n,)
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is not there.
+    ValueError
+        If a file is no IDX file, is too short, or the counts of images and labels disagree.
+    """
+    _check_split(split)
+    folder = Path(folder).expanduser()
+    folders = [folder, folder / "raw"]
+    paths = []
+    for kind in (IMAGES, LABELS):
+        path = next(filter(None, (_find(place, split, kind) for place in folders)), None)
+        if path is None:
+            raise FileNotFoundError(
+                f"neither {SPLITS[split]}-{kind}-ubyte nor the same with .gz in {folder} or its raw/"
+            )
+        paths.append(path)
+    return _read_pair(*paths)
+
+
+def _data_homes():
+    named = os.environ.get("VAELITE_DATA")
+    return [Path(home).expanduser() for home in (named, "~/.cache/vaelite") if home]
+
+
+def _check_split(split):
+    if split not in SPLITS:
+        raise ValueError(f'split should be "train" or "test", got {split!r}')
+
+
+def _mnist_name(split, kind):
+    return f"{SPLITS[split]}-{kind}-ubyte.gz"
+
+
+def _find(folder, split, kind):
+    """The path of an IDX file, raw or gzipped, or None."""
+    packed = folder / _mnist_name(split, kind)
+    return next((path for path in (packed.with_suffix(""), packed) if path.is_file()), None)
+
+
+def _download_mnist(folder, split):
+    try:
+        import pooch
+    except ImportError:
+        raise ImportError(
+            f"MNIST is not in {folder}, and downloading it needs pooch: python -m pip install 'vaelite[data]'"
+        ) from None
+    for kind in (IMAGES, LABELS):
+        name = _mnist_name(split, kind)
+        try:
+            pooch.retrieve(
+                MNIST_URL + name, f"sha256:{MNIST_SHA256[name]}", fname=name, path=folder
+            )
+        except PermissionError:
+            raise
+        except ValueError as error:  # pooch's word for a wrong hash; it names both
+            raise OSError(f"the download of {MNIST_URL}{name} is damaged: {error}") from error
+        except OSError as error:
+            raise OSError(
+                f"{name} is not in {folder} and could not be fetched from {MNIST_URL}{name} ({error}). "
+                f"Offline? Put the file into that folder, or use vaelite.load_digits()"
+            ) from error
+
+
+def _read_pair(images_path, labels_path):
+    images, labels = _read_idx(images_path, ndim=3), _read_idx(labels_path, ndim=1)
+    if len(images) != len(labels):
+        raise ValueError(
+            f"{images_path} has {len(images)} images, but {labels_path} has {len(labels)} labels"
+        )
+    return images.reshape(len(images), math.prod(images.shape[1:])), labels.astype(np.int64)
+
+
+def _read_idx(path, ndim):
+    """An IDX file of unsigned bytes: magic number 0 0 8 ndim, the sizes as big-endian int32, the bytes."""
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (EOFError, gzip.BadGzipFile, gzip.zlib.error) as error:
+        raise ValueError(
+            f"{path} is no gzip file, or a damaged one ({error}); delete it and fetch it again"
+        ) from error
+    header = 4 + 4 * ndim
+    if len(content) < header or content[:4] != bytes([0, 0, 8, ndim]):
+        raise ValueError(
+            f"{path} is no IDX file of bytes in {ndim} dimension(s): it starts with "
+            f"{content[:4].hex(' ') or 'nothing'}, expected {bytes([0, 0, 8, ndim]).hex(' ')}"
+        )
+    shape = struct.unpack(f">{ndim}I", content[4:header])
+    if len(content) - header != math.prod(shape):
+        raise ValueError(
+            f"{path} announces {shape}, {math.prod(shape)} bytes, but holds {len(content) - header}"
+        )
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

@@ -1,0 +1,65 @@
+"""Rows of array-likes: read from disk with little memory, or chosen without a copy."""
+
+import mmap
+
+import numpy as np
+
+from ..arrays.dispatch import module_of, on_device
+
+AROUND = 2**21  # bytes around a row that the system may map with it: a large page
+LIMIT = 2**26  # bytes that may be mapped at a time
+
+
+class WithDtype:
+    """An array-like with a shape and an index, but no dtype: it gets its first row's."""
+
+    def __init__(self, X):
+        self.X, self.shape, self.dtype = X, tuple(X.shape), np.asarray(X[:1]).dtype
+
+    def __getitem__(self, rows):
+        return np.asarray(self.X[rows])
+
+
+class RowReader:
+    """Reads rows of an array-like, with bounded memory if it is a `numpy.memmap`.
+
+    The system counts the pages of a file that were read as the process's memory, and keeps
+    them until all memory is in use. They are returned here; they can be read again.
+    """
+
+    def __init__(self, X):
+        can_be_read_again = getattr(X, "mode", None) in ("r", "r+")
+        can_be_returned = can_be_read_again and hasattr(mmap, "MADV_DONTNEED")
+        self.mapped = getattr(X, "_mmap", None) if can_be_returned else None
+        self.X, self.read = X, 0
+
+    def __getitem__(self, rows):
+        """Return the rows of a slice, or those in an array of row numbers."""
+        if on_device(self.X):
+            return self.X[rows if isinstance(rows, slice) else module_of(self.X).asarray(rows)]
+        if self.mapped is None:
+            part = self.X[rows]
+            return part if on_device(part) else np.asarray(part)
+        if isinstance(rows, slice):
+            return self._count(np.asarray(self.X[rows]), AROUND)
+        at_once = max(1, LIMIT // AROUND)
+        pieces = (rows[start : start + at_once] for start in range(0, len(rows), at_once))
+        return np.concatenate([self._count(self.X[rows], len(rows) * AROUND) for rows in pieces])
+
+    def _count(self, part, around):
+        self.read += part.nbytes + around
+        if self.read > LIMIT:
+            self.mapped.madvise(mmap.MADV_DONTNEED)
+            self.read = 0
+        return part
+
+
+class RowSubset:
+    """Some rows of an array-like, by their numbers, without a copy of them."""
+
+    def __init__(self, X, rows):
+        self.reader, self.rows = RowReader(X), rows
+        self.shape, self.dtype = (len(rows), *X.shape[1:]), X.dtype
+
+    def __getitem__(self, index):
+        return self.reader[self.rows[index]]

@@ -1,0 +1,247 @@
+"""The settings of a fit, checked once, in one table."""
+
+import inspect
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..arrays.streams import seed_sequence
+from ..checks import check_callable, check_count, check_flag, check_keywords, check_number, warn
+from ..objectives import objective_class
+from ..stopping import stopping_rule
+from .progress import reporters
+
+BATCH_SIZE = 128  # by default
+
+
+def check_callbacks(name, callbacks):
+    """Return one callback, or a list of them, as a list."""
+    callbacks = [callbacks] if callable(callbacks) else callbacks
+    if not isinstance(callbacks, (list, tuple)):
+        raise TypeError(f"callbacks should be a callable or a list of them, got {callbacks!r}")
+    return [check_callable("a callback", callback) for callback in callbacks]
+
+
+def _optional(check):
+    return lambda name, value: None if value is None else check(name, value)
+
+
+positive = partial(check_number, low=0)
+CONSTRAINTS = {
+    "batch_size": check_count,
+    "learning_rate": positive,
+    "max_epochs": check_count,
+    "steps_per_epoch": _optional(check_count),
+    "log_every": check_count,
+    "normalized": check_flag,
+    "callbacks": check_callbacks,
+    "warmup_epochs": partial(check_count, minimum=0),
+    "local_learning_rate": positive,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitSettings:
+    """How to fit a model.
+
+    Parameters
+    ----------
+    batch_size : int
+        Rows per training step.
+    learning_rate : float
+        Adam's.
+    max_epochs : int
+        The largest number of passes over the data.
+    stopping : {"heldout", "lecture", "epochs"}, HeldOut, Lecture or Epochs
+        "heldout" holds out a part of the rows and stops when their loss no longer improves
+        by more than ``tol`` and two standard errors (`HeldOut`). "lecture" is the lecture's
+        rule (`Lecture`). "epochs" runs all ``max_epochs``, and evaluates the test rows if
+        there are any.
+    tol : float, optional
+        Nats per example; by default 0.1 with "heldout" and 1 with "lecture".
+    patience : int, optional
+        Epochs that "heldout" waits for an improvement; 20 by default.
+    validation_fraction : float
+        Part of the rows that "heldout" holds out.
+    steps_per_epoch : int, optional
+        End an epoch after so many batches, for very large data.
+    normalized : bool
+        False drops the log(2 pi) constants of vaelite's terms from all losses that are
+        reported, as the lecture does.
+    rng : None, int, SeedSequence or Generator
+        A seed, for the same fit again. None takes fresh entropy.
+    progress : {False, True, "lines", "bar"}
+        True prints lines; in a terminal with tqdm installed it also keeps a bar.
+    log_every : int
+        Iterations between two entries of ``log``, and between two printed lines.
+    callbacks : callable or list of callable
+        Called as ``callback(model, state)`` after every epoch, with the model as trained so
+        far and a `State`; training stops if one returns True. Methods
+        ``on_iteration(model, state)`` and ``on_end(model, state)`` are called as well.
+    """
+
+    batch_size: int = BATCH_SIZE
+    learning_rate: float = 1e-3
+    max_epochs: int = 500
+    stopping: Any = "heldout"
+    tol: float | None = None
+    patience: int | None = None
+    validation_fraction: float = 0.1
+    steps_per_epoch: int | None = None
+    normalized: bool = True
+    rng: Any = None
+    progress: bool | str = False
+    log_every: int = 100
+    callbacks: Any = ()
+
+    excluded = ()  # settings that a derived class does not have
+
+    def __post_init__(self):
+        for setting in fields(self):
+            if setting.name in CONSTRAINTS:
+                value = CONSTRAINTS[setting.name](setting.name, getattr(self, setting.name))
+                object.__setattr__(self, setting.name, value)
+        self.rule()
+        reporters(self.progress)
+        if not isinstance(self.rng, np.random.Generator):
+            seed_sequence(self.rng)
+
+    @classmethod
+    def names(cls):
+        """Return the settings that a call may have."""
+        return [setting.name for setting in fields(cls) if setting.name not in cls.excluded]
+
+    @classmethod
+    def checked(cls, function, keywords):
+        """Return the settings of a call; for an unknown one the error suggests the nearest."""
+        check_keywords(function, keywords, cls.names())
+        return cls(**keywords)
+
+    def rule(self):
+        """Return a new stopping rule."""
+        return stopping_rule(self.stopping, self.tol, self.patience)
+
+    def for_rows(self, n):
+        """Return the settings with a batch size of at most n rows; warn if it was set higher."""
+        if self.batch_size > n and self.batch_size != BATCH_SIZE:
+            warn(f"batch_size={self.batch_size} is above the {n} rows to train on; using {n}")
+        return replace(self, batch_size=min(self.batch_size, n))
+
+    samples = 1  # of z per example
+    warmup_epochs = 0
+
+    def of_objective(self):
+        """Return the settings that the model's ``objective`` takes."""
+        return {"normalized": self.normalized}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ELBOSettings(FitSettings):
+    """How to fit a model by its evidence lower bound.
+
+    Parameters
+    ----------
+    kl : {"sample", "analytic"}
+        Estimate the KL part at the sample, as the lecture does, or take its closed form.
+    beta : float
+        Weight of the KL part.
+    warmup_epochs : int
+        Epochs over which the weight grows evenly from 0 to beta. Evaluated losses have the
+        full weight.
+    importance_samples : int
+        K samples of z per example for the importance-weighted bound; 1 is the ELBO.
+    """
+
+    kl: str = "sample"
+    beta: float = 1.0
+    warmup_epochs: int = 0
+    importance_samples: int = 1
+
+    def __post_init__(self):
+        super().__post_init__()
+        objective_class(self.kl, self.beta, self.importance_samples, ())
+        if self.importance_samples > 1 and self.warmup_epochs:
+            raise ValueError(
+                f"warmup_epochs={self.warmup_epochs} has no meaning for the importance-weighted "
+                "bound, which has no KL weight; leave it at 0"
+            )
+
+    @property
+    def samples(self):
+        """Samples of z per example."""
+        return self.importance_samples
+
+    def of_objective(self):
+        """Return the settings that the model's ``objective`` takes."""
+        names = "normalized", "kl", "beta", "importance_samples"
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanFieldSettings(ELBOSettings):
+    """How to fit a `MeanField` model.
+
+    Parameters
+    ----------
+    stopping : {"epochs", "lecture"}, Epochs or Lecture
+        Held-out rows would have no mu and no logsigma.
+    local_learning_rate : float
+        Of each row's mu and logsigma, which take one step per epoch.
+    """
+
+    max_epochs: int = 100
+    stopping: Any = "epochs"
+    local_learning_rate: float = 0.3
+
+    excluded = "patience", "validation_fraction", "steps_per_epoch", "importance_samples"
+
+    def rule(self):
+        """Return a new stopping rule, one that holds no rows out."""
+        rule = super().rule()
+        if rule.holds_out:
+            raise ValueError(
+                f"stopping should be one of 'epochs', 'lecture', got {self.stopping!r}: held-out "
+                "rows would have no mu and no logsigma"
+            )
+        return rule
+
+
+def with_settings(settings):
+    """Decorate a ``fit`` method: help() shows the settings in place of its ``**keywords``.
+
+    Parameters
+    ----------
+    settings : type
+        `FitSettings` or a class derived from it. Where the method's docstring has the line
+        ``{settings}``, it gets their descriptions.
+    """
+
+    def decorate(fit):
+        signature = inspect.signature(fit)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        defaults = {setting.name: setting.default for setting in fields(settings)}
+        new = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name])
+            for name in settings.names()
+        ]
+        fit.__signature__ = signature.replace(parameters=own + new)
+        fit.__doc__ = inspect.getdoc(fit).replace("{settings}", _described(settings))
+        return fit
+
+    return decorate
+
+
+def _described(settings):
+    """The descriptions of all settings, from the docstrings of their classes."""
+    found = {}
+    for cls in reversed(settings.__mro__):
+        _, _, section = (inspect.getdoc(cls) or "").partition("Parameters\n----------\n")
+        names = ""
+        for line in section.splitlines() if issubclass(cls, FitSettings) else ():
+            if not line.startswith(" "):
+                names = line.partition(" : ")[0]
+                found[names] = []
+            found[names].append(line)
+    return "\n".join("\n".join(found[name]) for name in settings.names())

@@ -1,0 +1,111 @@
+"""Try the terms before training, so that a mistake in one is named and explained."""
+
+import numpy as np
+
+from ..checks import warn
+from ..gradient import NoDependence, dependencies
+from ..ops import sum_of_squares
+
+ADVICE = (
+    "in your own term use autograd's NumPy (import autograd.numpy as np) and no float(), .item(), "
+    "assignment into arrays, or random numbers whose mean is a parameter"
+)
+
+
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # training reports these
+def try_terms(objective, params, x, eps):
+    """Evaluate and differentiate the terms once, on a few rows.
+
+    Parameters
+    ----------
+    objective : NegELBO
+    params : dict of arrays
+    x : array, shape (batch, n_features)
+    eps : array, shape (batch, latent_dim) or (samples, batch, latent_dim)
+
+    Raises
+    ------
+    ValueError
+        If a term does not return one number per example, or `reparameterize` one code.
+    TypeError
+        If a term cannot be called with its arguments, or autograd cannot differentiate it.
+
+    Warns
+    -----
+    UserWarning
+        If the loss does not depend on some parameters, or the codes not on mu or logsigma.
+        These would never be trained.
+    """
+    z = objective.encode(params, x)
+    if objective.has_posterior:
+        z = _try_posterior(objective, *z, eps.reshape(-1, *eps.shape[-2:])[0])
+    outputs = objective.decode(params, z)
+    _call("negloglikelihood", objective.negloglikelihood, "x, *outputs", (len(x),), x, *outputs)
+    try:
+        used = dependencies(objective, params, x, eps)
+    except Exception as error:
+        raise TypeError(
+            f"the terms work on arrays, but not inside autograd ({type(error).__name__}: {error}); "
+            f"{ADVICE}"
+        ) from error
+    if unused := [name for name in params if name not in used]:
+        warn(
+            f"the loss does not depend on {', '.join(unused)}: they will never be trained. Does "
+            "every term use all its arguments, and is everything computed with autograd.numpy?"
+        )
+
+
+def _try_posterior(objective, mu, logsigma, eps):
+    """Try the sample and the two terms that score it; the codes."""
+    sample, n = objective.reparameterize, len(mu)
+    z = _call("reparameterize", sample, "mu, logsigma, eps", eps.shape, mu, logsigma, eps)
+    _check_path(sample, mu, logsigma, eps)
+    _call("neglogprior", objective.neglogprior, "z", (n,), z)
+    _call("neglogposterior", objective.neglogposterior, "z, mu, logsigma", (n,), z, mu, logsigma)
+    return z
+
+
+def _check_path(reparameterize, mu, logsigma, eps):
+    """Warn if no derivative reaches mu or logsigma through the codes."""
+    q = {"mu": mu, "logsigma": logsigma}
+    used = _used(lambda q: reparameterize(q["mu"], q["logsigma"], eps), q)
+    if missing := [name for name in q if name not in used]:
+        them = "them" if len(missing) > 1 else "it"
+        warn(
+            f"no derivative passes through reparameterize to {' and '.join(missing)}: the encoder "
+            f"would not learn {them} from the likelihood. Compute z = mu + exp(logsigma) * eps "
+            "with autograd.numpy"
+        )
+
+
+def _used(function, params):
+    """The names of the params that a function's result depends on."""
+    try:
+        return dependencies(lambda params: sum_of_squares(function(params)), params)
+    except NoDependence:
+        return ()
+    except Exception:  # the loss as a whole is tried later, and its error is explained
+        return params
+
+
+def _call(name, term, arguments, shape, *values):
+    """A term's result, if it can be called with its arguments and has the right shape."""
+    try:
+        result = term(*values)
+    except TypeError as error:
+        shapes = ", ".join(str(np.shape(value)) for value in values)
+        raise TypeError(
+            f"{name}({arguments}) failed on arrays of shapes {shapes}: {error}"
+        ) from error
+    if result is None:
+        raise ValueError(f"{name} returned None; does it end in a return?")
+    if np.shape(result) != shape or np.iscomplexobj(result):
+        is_code = len(shape) == 2
+        kind = "one code per example" if is_code else "one number per example"
+        advice = "" if is_code else "; sum over the last axis only: np.sum(..., axis=-1)"
+        found = "complex numbers" if np.iscomplexobj(result) else f"shape {np.shape(result)}"
+        raise ValueError(
+            f"{name} should return {kind}, shape {shape} for a batch of {len(values[0])}, got "
+            f"{found}{advice}"
+        )
+    return result

@@ -1,0 +1,269 @@
+"""What an ELBO consists of: by example, by latent, and what keeps it below log p(x)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp
+
+from ..arrays.streams import sampling_generator
+from ..checks import check_number
+from ..models.checks import check_posterior
+from ..models.inference import infer
+from ..terms import kl_divergence, neglogposterior, neglogprior, reparameterize
+from .importance import Estimate, elbo, log_evidence
+
+ACTIVE = 0.01  # variance of a latent's mean over the data, above which it is active
+BLOCK = 1_000_000  # pairs of a code and a row whose densities are computed at a time
+
+
+@dataclass(frozen=True)
+class ELBOParts:
+    """The ELBO of each example, in nats: ``elbo = -reconstruction - kl.sum(axis=1)``.
+
+    Attributes
+    ----------
+    reconstruction : array, shape (n,)
+        ``-log p(x|z)`` at one sample of z.
+    kl : array, shape (n, latent_dim)
+        KL(q(z_k|x), p(z_k)) of each latent, in closed form; 0 where x says nothing about the latent.
+    """
+
+    reconstruction: np.ndarray
+    kl: np.ndarray
+
+    @property
+    def elbo(self):
+        """Of each example, (n,)."""
+        return -self.reconstruction - self.kl.sum(axis=1)
+
+
+def elbo_parts(vae, X, rng=0, *, condition=None):
+    """Return the reconstruction and each latent's KL, for each example.
+
+    Parameters
+    ----------
+    vae : VAE
+        Fitted, with vaelite's own prior and posterior.
+    X : array-like, shape (n, n_features)
+    rng : int, SeedSequence, Generator or None
+    condition : optional
+        As for `VAE.encode`.
+
+    Returns
+    -------
+    ELBOParts
+    """
+    _check_normal(vae)
+    mu, logsigma = vae.encode(X, condition=condition)
+    nll, to_host = [], vae.backend.to_host
+    for batch in vae.noisy_batches(X, sampling_generator(rng), condition=condition):
+        z = reparameterize(mu[batch.rows], logsigma[batch.rows], to_host(batch.eps))
+        c = None if batch.condition is None else to_host(batch.condition)
+        objective = vae.objective().given(c)
+        outputs = objective.decode(vae.params, z)
+        nll.append(objective.negloglikelihood(to_host(batch.x), *outputs))
+    return ELBOParts(np.concatenate(nll), kl_divergence(mu[..., None], logsigma[..., None]))
+
+
+def active_units(vae, X, threshold=ACTIVE, *, condition=None):
+    """Return which latents the encoder uses: those whose mean varies over the data.
+
+    Parameters
+    ----------
+    vae : VAE
+        Fitted.
+    X : array-like, shape (n, n_features)
+    threshold : float
+        Of the variance of mu over the rows of X.
+    condition : optional
+        As for `VAE.encode`.
+
+    Returns
+    -------
+    array of bool, shape (latent_dim,)
+
+    References
+    ----------
+    Burda, Grosse & Salakhutdinov (2016), Importance Weighted Autoencoders, section 5.2.
+    """
+    check_number("threshold", threshold, 0, low_included=True)
+    return vae.codes(X, condition=condition).var(axis=0, dtype=np.float64) > threshold
+
+
+@dataclass(frozen=True)
+class KLSplit:
+    """The mean KL(q(z|x), p(z)) over a data set: ``kl = mutual_information + marginal_kl``, in nats.
+
+    Attributes
+    ----------
+    mutual_information : float
+        Between a row's number and its code, at most ``log n``: how well a code identifies
+        its row.
+    marginal_kl : float
+        KL(q(z), p(z)), where q(z) is the mean of q(z|x) over all rows: how far the codes are
+        from the prior that samples come from.
+    standard_error : float
+        Of both, from the samples of z. Their errors are nearly opposite, so ``kl`` has a
+        smaller one.
+    n : int
+        Rows.
+    """
+
+    mutual_information: float
+    marginal_kl: float
+    standard_error: float
+    n: int
+
+    @property
+    def kl(self):
+        """The mean over the rows of KL(q(z|x), p(z))."""
+        return self.mutual_information + self.marginal_kl
+
+
+def kl_split(vae, X, rng=0):
+    """Split the KL part into mutual information and the KL of all codes from the prior.
+
+    Parameters
+    ----------
+    vae : VAE
+        Fitted, with vaelite's own prior and posterior, without a condition.
+    X : array-like, shape (n, n_features)
+        Both parts are those of these n rows. The time is that of ``n * n`` densities.
+    rng : int, SeedSequence, Generator or None
+
+    Returns
+    -------
+    KLSplit
+
+    References
+    ----------
+    Hoffman & Johnson (2016), ELBO surgery: yet another way to carve up the variational
+    evidence lower bound, equation 8.
+
+    Examples
+    --------
+    >>> import vaelite
+    >>> X, y = vaelite.load_digits()
+    >>> vae = vaelite.fit(X, hidden_dim=64, max_epochs=9, stopping="epochs", rng=0)
+    >>> split = vaelite.kl_split(vae, X)
+    >>> bool(0 < split.mutual_information < split.kl)
+    True
+    """
+    _check_normal(vae)
+    mu, logsigma = (array.astype(np.float64) for array in vae.encode(X))
+    n = len(mu)
+    z = reparameterize(mu, logsigma, sampling_generator(rng).standard_normal(mu.shape))
+    rows = max(1, BLOCK // n)
+    blocks = (z[start : start + rows] for start in range(0, n, rows))
+    log_marginal = np.concatenate([_log_mixture(block, mu, logsigma) for block in blocks])
+    information = -neglogposterior(z, mu, logsigma) - log_marginal
+    marginal = log_marginal + neglogprior(z)
+    error = max(information.std(), marginal.std()) / np.sqrt(n - 1) if n > 1 else np.nan
+    return KLSplit(float(information.mean()), float(marginal.mean()), float(error), n)
+
+
+def _log_mixture(z, mu, logsigma):
+    """The log density at each z of the mean of all rows' q."""
+    shape = (len(z), *mu.shape)
+    nlq = neglogposterior(np.broadcast_to(z[:, None], shape), mu[None], logsigma[None])
+    return logsumexp(-nlq, axis=1) - np.log(len(mu))
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """What keeps the ELBO below log p(x), example by example, in nats.
+
+    Attributes
+    ----------
+    elbo, refined_elbo, log_evidence : Estimate
+        With the encoder's q; with the best q of its family for each example, from `infer`;
+        and log p(x) itself.
+    """
+
+    elbo: Estimate
+    refined_elbo: Estimate
+    log_evidence: Estimate
+
+    @property
+    def amortization(self):
+        """What each example loses because its q comes from an encoder, (n,)."""
+        return self.refined_elbo.value - self.elbo.value
+
+    @property
+    def approximation(self):
+        """What each example loses because q is normal with independent latents, (n,)."""
+        return self.log_evidence.value - self.refined_elbo.value
+
+    def __str__(self):
+        rows = {
+            "ELBO of the encoder": self.elbo.value,
+            "+ amortization gap": self.amortization,
+            "+ approximation gap": self.approximation,
+            "= log p(x)": self.log_evidence.value,
+        }
+        title = f"Means over {len(self.elbo.value)} examples, in nats per example"
+        return "\n".join(
+            [title, *(f"  {name:22s}{value.mean():10.3f}" for name, value in rows.items())]
+        )
+
+
+def inference_gaps(
+    vae,
+    X,
+    n_samples=1000,
+    rng=0,
+    *,
+    condition=None,
+    n_steps=300,
+    learning_rate=0.1,
+    progress=False,
+):
+    """Split ``log p(x) - ELBO`` into the cost of amortization and the cost of q's family.
+
+    Parameters
+    ----------
+    vae : VAE
+        Fitted.
+    X : array-like, shape (n, n_features)
+    n_samples : int
+        For each of the three estimates.
+    rng : int, SeedSequence, Generator or None
+    condition : optional
+        As for `VAE.encode`.
+    n_steps, learning_rate
+        Of `infer`, which starts at the encoder's q.
+    progress : {False, True, "lines", "bar"}
+        Of each of the four passes over the rows.
+
+    Returns
+    -------
+    Gaps
+        ``print`` shows their means.
+
+    References
+    ----------
+    Cremer, Li & Duvenaud (2018), Inference Suboptimality in Variational Autoencoders, section 3.
+    """
+    check_posterior(vae)
+    if not vae.is_amortized:
+        raise ValueError(
+            f"a {type(vae).__name__} model has no encoder, and so no amortization gap; "
+            "log_evidence and elbo work"
+        )
+    # The same noise for both ELBOs: their difference has less noise.
+    shared = {"condition": condition, "progress": progress}
+    seed = sampling_generator(rng).integers(2**32)
+    q, how = vae.encode(X, condition=condition), {"n_steps": n_steps, "rng": seed}
+    refined = infer(vae, X, q, learning_rate=learning_rate, **how, **shared)
+    estimates = (elbo(vae, X, n_samples, seed, q, **shared) for q in (None, refined))
+    return Gaps(*estimates, log_evidence(vae, X, n_samples, seed, refined, **shared))
+
+
+def _check_normal(vae):
+    check_posterior(vae)
+    own = sorted({"neglogprior", "neglogposterior", "reparameterize"} & set(vae.own_terms))
+    if own:
+        raise ValueError(
+            "this is computed for a normal prior and posterior, but the model has its own "
+            f"{', '.join(own)}"
+        )

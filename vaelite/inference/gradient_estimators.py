@@ -1,0 +1,366 @@
+"""Estimators of the ELBO's gradient in the parameters of q(z|x), side by side.
+
+Each is a function of the same arguments, ``estimator(nll, mu, logsigma, eps)``, and gives the gradient of the
+*negative* ELBO of each row in that row's mu and logsigma, from K samples ``z = mu + sigma * eps``:
+
+===================== =================================================================================
+score_function        mean of ``f(z) * d log q(z)``, f = -log p(x, z) + log q(z): the log-derivative trick
+score_with_baseline   the same with ``f(z_k) - b_k``, b_k the mean of f over the other samples
+pathwise              ``d f(mu + sigma * eps)``: the reparameterization
+analytic_kl           ``d nll(mu + sigma * eps) + d KL``, the KL in closed form
+sticking_the_landing  as pathwise, but for log q's parameters, which are held fixed
+===================== =================================================================================
+
+All are unbiased; what differs is the variance, which `measure` measures.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+
+import autograd.numpy as np
+from scipy.special import roots_hermitenorm
+
+from ..arrays.streams import sampling_generator
+from ..checks import check_count
+from ..gradient import value_and_grad
+from ..terms import kl_divergence, neglogposterior, neglogprior, reparameterize
+
+CHUNK = 10_000  # samples that go through the decoder at a time
+
+
+def estimator(function):
+    """A decorator: check the arguments of an estimator, and the shape of what nll answers."""
+
+    @wraps(function)
+    def checked(nll, mu, logsigma, eps):
+        mu, logsigma = _check_q(mu, logsigma)
+        eps = np.asarray(eps, dtype=mu.dtype)
+        if eps.ndim != 3 or eps.shape[1:] != mu.shape:
+            raise ValueError(
+                f"eps should be (n_samples, {mu.shape[0]}, {mu.shape[1]}), got shape {eps.shape}"
+            )
+        return function(_checked(nll), mu, logsigma, eps)
+
+    return checked
+
+
+def _check_q(mu, logsigma):
+    """Mu and logsigma as floats of one dtype."""
+    dtype = np.result_type(np.float32, *(np.asarray(array).dtype for array in (mu, logsigma)))
+    mu, logsigma = (np.asarray(array, dtype=dtype) for array in (mu, logsigma))
+    if mu.ndim != 2 or mu.shape != logsigma.shape:
+        raise ValueError(
+            f"mu and logsigma should be (n, latent_dim), got shapes {mu.shape} and {logsigma.shape}"
+        )
+    return mu, logsigma
+
+
+def _checked(nll):
+    def of_samples(z):
+        answer = nll(z)
+        if np.shape(answer) != z.shape[:-1]:
+            raise ValueError(
+                f"nll should return one number a sample and row, shape {z.shape[:-1]} for z of shape {z.shape}, got "
+                f"shape {np.shape(answer)}"
+            )
+        return answer
+
+    return of_samples
+
+
+@estimator
+def score_function(nll, mu, logsigma, eps):
+    """The log-derivative trick: the mean over samples of ``f(z) * d log q(z)``, z held fixed.
+
+    Parameters
+    ----------
+    nll : callable
+        ``nll(z)``, -log p(x|z) of each sample of each row: (K, n, latent_dim) to (K, n).
+    mu, logsigma : array, shape (n, latent_dim)
+    eps : array, shape (K, n, latent_dim)
+        Standard normal noise.
+
+    Returns
+    -------
+    d_mu, d_logsigma : arrays, shape (n, latent_dim)
+
+    References
+    ----------
+    Williams (1992), Simple statistical gradient-following algorithms; Paisley, Blei & Jordan (2012), Variational
+    Bayesian Inference with Stochastic Search, equation 4. The lecture prints it with the opposite sign.
+    """
+    z, f = _learning_signal(nll, mu, logsigma, eps)
+    return _gradient(
+        lambda mu, logsigma: -f * neglogposterior(z, *_for_each_sample(mu, logsigma)), mu, logsigma
+    )
+
+
+@estimator
+def score_with_baseline(nll, mu, logsigma, eps):
+    """`score_function`, its signal compared with the mean over the other samples; K is 2 or more.
+
+    ``d log q`` has mean 0, so that subtracting what does not depend on the sample changes no mean, only the variance.
+
+    Parameters
+    ----------
+    nll, mu, logsigma, eps
+        As for `score_function`.
+
+    Returns
+    -------
+    d_mu, d_logsigma : arrays, shape (n, latent_dim)
+
+    References
+    ----------
+    Mnih & Rezende (2016), Variational inference for Monte Carlo objectives, section 2.2; Kool, van Hoof & Welling
+    (2019), Buy 4 REINFORCE Samples, Get a Baseline for Free!
+    """
+    K = len(eps)
+    if K < 2:
+        raise ValueError("a baseline from the other samples needs 2 samples or more")
+    z, f = _learning_signal(nll, mu, logsigma, eps)
+    others = (f.sum(axis=0) - f) / (K - 1)
+    signal = f - others
+    return _gradient(
+        lambda mu, logsigma: -signal * neglogposterior(z, *_for_each_sample(mu, logsigma)),
+        mu,
+        logsigma,
+    )
+
+
+@estimator
+def pathwise(nll, mu, logsigma, eps):
+    """The reparameterization: the derivative through ``z = mu + sigma * eps``.
+
+    Parameters
+    ----------
+    nll, mu, logsigma, eps
+        As for `score_function`; nll is written with autograd's NumPy.
+
+    Returns
+    -------
+    d_mu, d_logsigma : arrays, shape (n, latent_dim)
+
+    References
+    ----------
+    Kingma & Welling (2014), Auto-Encoding Variational Bayes, section 2.4.
+    """
+
+    def f(mu, logsigma):
+        z = reparameterize(mu, logsigma, eps)
+        return nll(z) + neglogprior(z) - neglogposterior(z, *_for_each_sample(mu, logsigma))
+
+    return _gradient(f, mu, logsigma)
+
+
+@estimator
+def analytic_kl(nll, mu, logsigma, eps):
+    """`pathwise` for the reconstruction, the KL part in closed form.
+
+    Parameters
+    ----------
+    nll, mu, logsigma, eps
+        As for `pathwise`.
+
+    Returns
+    -------
+    d_mu, d_logsigma : arrays, shape (n, latent_dim)
+
+    References
+    ----------
+    Kingma & Welling (2014), equation 7.
+    """
+
+    def f(mu, logsigma):
+        return nll(reparameterize(mu, logsigma, eps)) + kl_divergence(mu, logsigma)
+
+    return _gradient(f, mu, logsigma)
+
+
+@estimator
+def sticking_the_landing(nll, mu, logsigma, eps):
+    """`pathwise` without the derivative of log q in its own parameters, whose mean is 0.
+
+    At the exact posterior every sample's gradient is 0.
+
+    Parameters
+    ----------
+    nll, mu, logsigma, eps
+        As for `pathwise`.
+
+    Returns
+    -------
+    d_mu, d_logsigma : arrays, shape (n, latent_dim)
+
+    References
+    ----------
+    Roeder, Wu & Duvenaud (2017), Sticking the Landing, equation 8.
+    """
+    held = _for_each_sample(mu, logsigma)
+
+    def f(mu, logsigma):
+        z = reparameterize(mu, logsigma, eps)
+        return nll(z) + neglogprior(z) - neglogposterior(z, *held)
+
+    return _gradient(f, mu, logsigma)
+
+
+ESTIMATORS = {
+    estimator.__name__: estimator
+    for estimator in (
+        score_function,
+        score_with_baseline,
+        pathwise,
+        analytic_kl,
+        sticking_the_landing,
+    )
+}
+
+
+def exact_gradient(nll, mu, logsigma, n_nodes=64):
+    """The gradient itself, by Gauss-Hermite quadrature over eps; for 1 or 2 latents.
+
+    Parameters
+    ----------
+    nll, mu, logsigma
+        As for `pathwise`.
+    n_nodes : int
+        A latent. It is exact for an nll that is a polynomial in z of a degree up to ``2 * n_nodes - 2``.
+
+    Returns
+    -------
+    d_mu, d_logsigma : arrays, shape (n, latent_dim)
+    """
+    mu, logsigma = _check_q(mu, logsigma)
+    n, latent_dim = mu.shape
+    if latent_dim > 2:
+        raise ValueError(f"quadrature is for 1 or 2 latents, got {latent_dim}")
+    nodes, weights = (
+        np.stack(np.meshgrid(*[line] * latent_dim), axis=-1)
+        .reshape(-1, latent_dim)
+        .astype(mu.dtype)
+        for line in roots_hermitenorm(check_count("n_nodes", n_nodes))
+    )
+    eps = np.broadcast_to(nodes[:, None], (len(nodes), n, latent_dim))
+    weights = np.prod(weights, axis=1, keepdims=True)
+    weights *= len(nodes) / weights.sum()  # analytic_kl takes the mean over samples
+    nll = _checked(nll)
+    return analytic_kl(lambda z: weights * nll(z), mu, logsigma, eps)
+
+
+@dataclass(frozen=True)
+class GradientStatistics:
+    """What `measure` found. All arrays are (2, n, latent_dim): of the gradient in mu, and in logsigma.
+
+    Attributes
+    ----------
+    mean : array
+        Over all repetitions.
+    variance : array
+        Of one estimate from K samples.
+    standard_error : array
+        Of the mean.
+    exact : array or None
+        What it was compared with.
+    """
+
+    mean: np.ndarray
+    variance: np.ndarray
+    standard_error: np.ndarray
+    exact: np.ndarray | None = None
+
+    @property
+    def bias(self):
+        """The mean minus the exact gradient."""
+        if self.exact is None:
+            raise ValueError(
+                "the bias is known only against an exact gradient: measure(..., exact=...)"
+            )
+        return self.mean - self.exact
+
+
+def measure(
+    estimator: Callable, nll, mu, logsigma, exact=None, *, n_samples=1, repetitions=1000, rng=0
+):
+    """Mean and variance of an estimator, from many independent estimates.
+
+    Parameters
+    ----------
+    estimator : callable
+        One of `ESTIMATORS`, or one's own with their arguments.
+    nll, mu, logsigma
+        As for `score_function`.
+    exact : pair of arrays, optional
+        The exact gradient, from `exact_gradient` or a model's closed form.
+    n_samples : int
+        K, samples an estimate.
+    repetitions : int
+        Estimates; 2 or more.
+    rng : None, int, SeedSequence or Generator
+
+    Returns
+    -------
+    GradientStatistics
+
+    Examples
+    --------
+    >>> import numpy as np, vaelite
+    >>> from vaelite import gradient_estimators as estimators
+    >>> ppca = vaelite.ProbabilisticPCA(W=np.array([[2.0, 1.0]]), mean=np.zeros(2), sigma=0.5)
+    >>> x = np.array([[1.0, -1.0]])
+    >>> nll = lambda z: vaelite.negloglikelihood(np.broadcast_to(x, (*z.shape[:-1], 2)), *ppca.decode(z))
+    >>> q = np.zeros((1, 1)), np.full((1, 1), -1.0)
+    >>> found = [estimators.measure(e, nll, *q) for e in (estimators.score_function, estimators.pathwise)]
+    >>> bool(found[1].variance[0, 0, 0] < found[0].variance[0, 0, 0] / 3)
+    True
+    """
+    check_count("n_samples", n_samples)
+    check_count("repetitions", repetitions, minimum=2)
+    mu, logsigma = _check_q(mu, logsigma)
+    rng, nll = sampling_generator(rng), _checked(nll)
+    at_once = max(1, CHUNK // (n_samples * len(mu)))
+    found = [
+        _independent(estimator, nll, mu, logsigma, min(at_once, repetitions - done), n_samples, rng)
+        for done in range(0, repetitions, at_once)
+    ]
+    estimates = np.concatenate(found, axis=1)
+    variance = estimates.var(axis=1, ddof=1)
+    exact = None if exact is None else np.stack(exact)
+    return GradientStatistics(
+        estimates.mean(axis=1), variance, np.sqrt(variance / repetitions), exact
+    )
+
+
+def _independent(estimator, nll, mu, logsigma, repetitions, n_samples, rng):
+    """That many independent estimates, (2, repetitions, n, latent_dim); as further rows, of which each has its own."""
+    n, latent_dim = mu.shape
+    eps = rng.standard_normal((n_samples, repetitions * n, latent_dim), dtype=mu.dtype)
+
+    def of_rows(z):
+        values = nll(np.reshape(z, (n_samples * repetitions, n, latent_dim)))
+        return np.reshape(values, (n_samples, repetitions * n))
+
+    rows = [np.tile(array, (repetitions, 1)) for array in (mu, logsigma)]
+    return np.stack(estimator(of_rows, *rows, eps)).reshape(2, repetitions, n, latent_dim)
+
+
+def _learning_signal(nll, mu, logsigma, eps):
+    """The samples, and ``f = -log p(x, z) + log q(z)`` at each, (K, n)."""
+    z = reparameterize(mu, logsigma, eps)
+    return z, nll(z) + neglogprior(z) - neglogposterior(z, *_for_each_sample(mu, logsigma))
+
+
+def _for_each_sample(*arrays):
+    return [array[None] for array in arrays]
+
+
+def _gradient(f, mu, logsigma):
+    """The gradient of the mean of f, (K, n), over samples, for each row: rows do not share parameters."""
+
+    def total(params):
+        values = f(params["mu"], params["logsigma"])
+        return np.sum(values) / len(values)
+
+    _, grads = value_and_grad(total)({"mu": mu, "logsigma": logsigma})
+    return grads["mu"], grads["logsigma"]

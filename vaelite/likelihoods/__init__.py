@@ -1,0 +1,22 @@
+"""Likelihoods p(x|z): what the decoder's outputs say about the data.
+
+Your own takes a small class. `Likelihood` defines everything that it does not define::
+
+    class Laplace(vaelite.Likelihood):
+        def negloglikelihood(self, x, mu):
+            return np.sum(abs(x - mu) + np.log(2), axis=-1)  # np is autograd.numpy
+
+        def sample(self, rng, mu):
+            return rng.laplace(mu)
+
+    vaelite.fit(X, likelihood=Laplace())
+"""
+
+from .base import Likelihood
+from .bernoulli import Bernoulli
+from .categorical import Categorical
+from .gaussian import Gaussian
+
+LIKELIHOODS = {kind.name: kind for kind in (Gaussian, Bernoulli, Categorical)}
+
+__all__ = ["LIKELIHOODS", "Bernoulli", "Categorical", "Gaussian", "Likelihood"]

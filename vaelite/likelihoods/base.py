@@ -1,0 +1,82 @@
+"""What every likelihood has: heads, parameters, a density, a mean, samples, and checks."""
+
+from ..networks.base import Head
+
+
+class Likelihood:
+    """p(x|z) as a function of the decoder's outputs. To be derived from.
+
+    A derived class needs at least ``negloglikelihood``.
+
+    Attributes
+    ----------
+    grey_levels : bool
+        Whether uint8 data are grey levels, to be read as numbers in [0, 1].
+    has_constants : bool
+        Whether ``negloglikelihood`` accepts ``normalized=False``.
+    """
+
+    grey_levels = True
+    has_constants = False
+
+    def __repr__(self):
+        return f"{type(self).__name__}()"
+
+    def heads(self, n_features):
+        """Return the decoder's outputs, a dict from name to `Head`. Here: mu, one per feature."""
+        return {"mu": Head(n_features)}
+
+    def parameters(self, *outputs):
+        """Return the parameters of p(x|z), a tuple, from the decoder's outputs. Here: the same."""
+        return outputs
+
+    def negloglikelihood(self, x, *parameters):
+        """Return ``-log p(x|z)`` of each example, shape (batch,), in nats."""
+        raise NotImplementedError(
+            f"{type(self).__name__} needs a method negloglikelihood(x, *parameters)"
+        )
+
+    def expectation(self, *parameters):
+        """Return E[x|z], the mean image, shape (batch, n_features). Here: the first parameter."""
+        return parameters[0]
+
+    def sample(self, rng, *parameters):
+        """Draw x ~ p(x|z) with the Generator ``rng``."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no method sample(rng, *parameters); sample(mean=True) works"
+        )
+
+    def encoder_input(self, x):
+        """Return what the encoder sees of x; it may have more columns. Here: x."""
+        return x
+
+    def check(self, summary):
+        """Refuse data that the likelihood has no density for.
+
+        Parameters
+        ----------
+        summary : vaelite.data.checks.Summary
+            Each feature's smallest and largest value, ``low`` and ``high``, and ``whole``:
+            whether all values are whole numbers.
+        """
+
+    def advise(self, summary):
+        """Warn of data that can be fitted, but not well."""
+
+    def ledger(self, nll, *parameters):
+        """Return the parts of ``-log p(x|z)`` by name, each of shape (batch,). Here: one part."""
+        return {"-log p(x|z)": nll}
+
+
+def check_unit_interval(summary, why, alternative):
+    """Refuse data outside [0, 1]."""
+    low, high = summary.low.min(), summary.high.max()
+    if low < 0 or high > 1:
+        advice = f"rescale X, or pass likelihood={alternative}"
+        if low >= 0 and high <= 255:
+            advice = (
+                "divide by 255"
+                if high > 128
+                else f"divide by the largest value there can be, here perhaps {high:g}"
+            )
+        raise ValueError(f"X has values from {low:g} to {high:g}, but {why}: {advice}")

@@ -1,0 +1,119 @@
+"""The categorical likelihood: one of several levels per pixel, in no order."""
+
+from dataclasses import dataclass
+
+import autograd.numpy as np
+from autograd.extend import defvjp
+
+from ..arrays.dispatch import special
+from ..checks import check_count, check_flag
+from ..networks.base import Head
+from ..ops import differentiable, one_hot, reshape
+from .base import Likelihood
+
+
+@dataclass(frozen=True)
+class Categorical(Likelihood):
+    """p(x|z) = softmax(logits(z))[x] for each pixel: one of L levels, in no order.
+
+    Parameters
+    ----------
+    levels : int
+        L. Data are whole numbers from 0 to L - 1, and uint8 is read as such. `quantize`
+        makes such data from grey images.
+    one_hot : bool
+        Give the encoder L zeros and ones per pixel. By default it sees the levels as
+        numbers in [0, 1], which assumes that they have an order.
+
+    Examples
+    --------
+    >>> import numpy as np, vaelite
+    >>> likelihood = vaelite.Categorical(16)
+    >>> nats = likelihood.negloglikelihood(np.array([[3.0, 15.0]]), np.zeros((1, 2, 16)))
+    >>> nats / np.log(2)  # bits
+    array([8.])
+    """
+
+    levels: int = 256
+    one_hot: bool = False
+
+    name = "categorical"
+    grey_levels = False
+
+    def __post_init__(self):
+        object.__setattr__(self, "levels", check_count("levels", self.levels, minimum=2))
+        object.__setattr__(self, "one_hot", check_flag("one_hot", self.one_hot))
+
+    def heads(self, n_features):
+        """Return logits, L per pixel."""
+        return {"logits": Head(n_features * self.levels)}
+
+    def parameters(self, logits):
+        """Return the logits as (batch, D, L)."""
+        return (reshape(logits, (*logits.shape[:-1], -1, self.levels)),)
+
+    @staticmethod
+    def negloglikelihood(x, logits):
+        """``-log p(x|z)``, the sum over pixels of ``logsumexp(logits) - logits[x]``.
+
+        Parameters
+        ----------
+        x : array, shape (batch, D)
+            Whole numbers from 0 to L - 1, in any dtype.
+        logits : array, shape (batch, D, L)
+
+        Returns
+        -------
+        array, shape (batch,)
+            In nats.
+        """
+        return _categorical(x, logits)
+
+    def expectation(self, logits):
+        """Return E[x|z], the mean level of each pixel."""
+        return np.matmul(_softmax(logits), np.arange(self.levels, dtype=logits.dtype))
+
+    def sample(self, rng, logits):
+        """Draw x ~ p(x|z), whole numbers, by the largest of the logits with Gumbel noise."""
+        return np.argmax(logits + rng.gumbel(size=logits.shape), axis=-1)
+
+    def encoder_input(self, x):
+        """Return the levels as numbers in [0, 1], or as L zeros and ones per pixel."""
+        if not self.one_hot:
+            return x / (self.levels - 1)
+        columns = (*x.shape[:-1], x.shape[-1] * self.levels)
+        return reshape(one_hot(x, self.levels).astype(x.dtype), columns)
+
+    def check(self, summary):
+        """Refuse fractions and levels out of range."""
+        low, high = summary.low.min(), summary.high.max()
+        if not summary.whole:
+            raise ValueError(
+                "X has fractions, but a categorical likelihood needs whole numbers from 0 to "
+                f"{self.levels - 1}: vaelite.quantize(X, {self.levels}) makes them from numbers "
+                "in [0, 1]"
+            )
+        if low < 0 or high >= self.levels:
+            raise ValueError(
+                f"X has levels from {low:g} to {high:g}, but Categorical({self.levels}) has levels "
+                f"0 to {self.levels - 1}: pass likelihood=Categorical({int(high) + 1}), or "
+                f"vaelite.quantize(X, {self.levels}) for grey levels"
+            )
+
+
+@differentiable
+def _categorical(x, logits):
+    chosen = np.take_along_axis(logits, x.astype(np.intp)[..., None], axis=-1)[..., 0]
+    return np.sum(special(logits).logsumexp(logits, axis=-1) - chosen, axis=-1)
+
+
+def _d_categorical(ans, x, logits):
+    return lambda g: g[..., None, None] * (_softmax(logits) - one_hot(x, logits.shape[-1]))
+
+
+defvjp(_categorical, _d_categorical, argnums=[1])
+
+
+def _softmax(logits):
+    exp = np.exp(logits - np.max(logits, axis=-1, keepdims=True))
+    return exp / np.sum(exp, axis=-1, keepdims=True)

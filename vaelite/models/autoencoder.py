@@ -1,0 +1,120 @@
+"""The autoencoder: the same networks as the VAE's, without noise, prior and KL."""
+
+import numpy as np
+
+from .. import training
+from ..fitting.settings import FitSettings, with_settings
+from ..networks import Dense, Head
+from ..networks.base import own_params
+from ..objectives import Reconstruction
+from ..ops import join
+from .base import LatentModel, encoder_width
+from .checks import check_fitted, check_network
+
+
+class Autoencoder(LatentModel):
+    """An autoencoder: x is compressed to a code z and decoded.
+
+    Nothing makes the codes follow the prior. It is there to be compared with `VAE`, whose
+    networks and likelihoods it has. Its code is a single point, not a distribution, so it
+    has no ELBO. ``sample`` decodes codes from N(0, I) as a VAE does, although an
+    autoencoder is not trained for that.
+
+    Parameters
+    ----------
+    latent_dim, hidden_dim, activation, init, encoder, decoder, likelihood, dtype, backend
+        As for `VAE`.
+    negloglikelihood : callable, optional
+        Your own term in place of the likelihood's.
+
+    Examples
+    --------
+    >>> import vaelite
+    >>> X, y = vaelite.load_digits()
+    >>> settings = {"hidden_dim": 64, "max_epochs": 3, "stopping": "epochs", "rng": 0}
+    >>> ae = vaelite.fit_autoencoder(X, **settings)
+    >>> ae.encode(X).shape, ae.sample(2, rng=0).shape
+    ((1797, 2), (2, 64))
+    """
+
+    has_posterior = False
+
+    def __init__(
+        self,
+        latent_dim=2,
+        hidden_dim=512,
+        *,
+        activation="relu",
+        init="glorot",
+        encoder=None,
+        decoder=None,
+        likelihood="gaussian",
+        negloglikelihood=None,
+        dtype=None,
+        backend="numpy",
+    ):
+        dense = Dense(hidden_dim, activation, init)
+        self.encoder = check_network("encoder", dense if encoder is None else encoder)
+        decoder = dense.reversed() if decoder is None else decoder
+        own_terms = {"negloglikelihood": negloglikelihood}
+        super().__init__(latent_dim, decoder, likelihood, own_terms, dtype, backend)
+
+    @with_settings(FitSettings)
+    def fit(self, X, X_test=None, *, condition=None, condition_test=None, **settings):
+        """Train on the rows of X, from new random weights.
+
+        Parameters
+        ----------
+        X, X_test, condition, condition_test
+            As for `VAE.fit`.
+        {settings}
+
+        Returns
+        -------
+        Autoencoder
+            This one.
+        """
+        settings = FitSettings.checked("fit", settings)
+        return self._fit(settings, X, X_test, condition, condition_test)
+
+    def networks(self):
+        """Return each network by name, with its number of inputs and its heads."""
+        n_inputs = encoder_width(self)
+        return {"encoder": (self.encoder, n_inputs, self._heads()), **super().networks()}
+
+    def _heads(self):
+        return {"mu": Head(self.latent_dim)}
+
+    def objective(self, *, normalized=True):
+        """Return the loss: ``-log p(x|z)`` at the code z, a function of (params, x, eps)."""
+        check_fitted(self)
+        return Reconstruction(self._encode, self._decode, **self._terms(normalized))
+
+    def _encode(self, params, x, condition=None):
+        x = self.likelihood.encoder_input(x)
+        x = x if condition is None else join(x, condition)
+        (z,) = self.encoder(own_params(params, "encoder"), x, self._heads())
+        return z
+
+    def encode(self, X, *, condition=None):
+        """Return the code of each row, shape (n, latent_dim)."""
+        batches, objective = self.batches(X, condition=condition), self.objective()
+
+        def code(params, batch):
+            return (objective.given(batch.condition).encode(params, batch.x),)
+
+        return self._by_chunks(code, batches)[0]
+
+    def codes(self, X, *, condition=None):
+        """Return the code of each row, as `VAE.codes` does."""
+        return self.encode(X, condition=condition)
+
+    def reconstruct(self, X, *, condition=None):
+        """Encode and decode: E[x|z] at the code, shape (n, n_features)."""
+        z = self.encode(X, condition=condition)
+        return self.likelihood.expectation(*self.decode(z, condition=condition))
+
+    def reconstruction_loss(self, X, *, condition=None):
+        """Return ``-log p(x|z)`` of each row at its code, shape (n,), in nats."""
+        batches = self.noisy_batches(X, np.random.default_rng(0), condition=condition)
+        return training.evaluate(self.objective(), self._device_params(), batches)[0]

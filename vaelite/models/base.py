@@ -1,0 +1,341 @@
+"""What every latent-variable model has: a decoder, a likelihood, and the one way of a fit.
+
+A model is a specification, which ``__init__`` sets, and a solution, which ``fit`` assigns in
+its last line: a fit that fails leaves the model as it was.
+"""
+
+import copy
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from .. import terms
+from ..adam import Adam
+from ..arrays.backend import BACKENDS, get_backend
+from ..arrays.streams import Stream, generator, sampling_generator, seed_sequence
+from ..checks import check_callable, check_choice, check_count, check_dtype
+from ..data.checks import check_array, check_width, summarize
+from ..data.dataset import Dataset
+from ..fitting.progress import ModelCallback, reporters
+from ..fitting.run import CHUNK_ROWS, Run
+from ..likelihoods import LIKELIHOODS
+from ..networks.base import own_params
+from ..objectives import TERMS, in_dtype
+from ..ops import join
+from ..state import Solution, TrainState
+from ..training import train
+from . import files
+from .checks import check_fitted, check_likelihood, check_network
+
+OWN_TERMS = (*TERMS, "reparameterize")
+
+
+def _of_solution(name, doc):
+    """A property that a fitted model takes from its solution."""
+
+    def get(self):
+        check_fitted(self)
+        return getattr(self.solution, name)
+
+    return property(get, doc=doc)
+
+
+class LatentModel:
+    """A model of p(x, z) = p(x|z) p(z) whose decoder is a network. To be derived from.
+
+    A derived class has ``networks``, which networks there are, and ``objective``, what
+    training minimizes.
+    """
+
+    has_posterior = True  # q(z|x) is a distribution, not a point
+    is_amortized = True  # an encoder computes the code of any row
+
+    solution = None
+    n_features = _of_solution("n_features", "Columns of the data.")
+    n_conditions = _of_solution("n_conditions", "Columns of the condition; 0 without one.")
+    history = _of_solution("history", "What training reported by epoch; see `Solution`.")
+    log = _of_solution("log", "What training reported by iteration; see `Solution`.")
+    converged = _of_solution("converged", "Whether the stopping rule was satisfied.")
+    stop_reason = _of_solution("stop_reason", "Why training stopped.")
+    n_epochs = _of_solution("n_epochs", "Epochs run.")
+    best_epoch = _of_solution("best_epoch", "The epoch that the parameters are from.")
+
+    def __init__(self, latent_dim, decoder, likelihood, own_terms, dtype, backend):
+        self.latent_dim = check_count("latent_dim", latent_dim)
+        self.decoder = check_network("decoder", decoder)
+        if isinstance(likelihood, str):
+            likelihood = LIKELIHOODS[check_choice("likelihood", likelihood, LIKELIHOODS)]()
+        self.likelihood = check_likelihood(likelihood)
+        self.dtype = None if dtype is None else check_dtype(dtype)
+        self.backend_name = check_choice("backend", backend, BACKENDS)
+        self.backend = get_backend(backend)
+        given = {name: term for name, term in own_terms.items() if term is not None}
+        self.own_terms = {name: check_callable(name, term) for name, term in given.items()}
+
+    def __repr__(self):
+        networks = [name for name in ("encoder", "decoder") if hasattr(self, name)]
+        settings = ("latent_dim", *networks, "likelihood")
+        shown = (f"{name}={getattr(self, name)!r}" for name in settings)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    @property
+    def params(self):
+        """The networks' weights and biases by name, such as ``params["encoder.mu.W"]``."""
+        check_fitted(self)
+        return self.solution.params
+
+    @params.setter
+    def params(self, params):
+        check_fitted(self)
+        self.solution = replace(self.solution, params=params)
+
+    # The one way of a fit: settings, data, run, solution.
+
+    def _fit(self, settings, X, X_test=None, condition=None, condition_test=None):
+        data = self._checked(X, "X", fitting=True).given(condition).held()
+        seed, rule = seed_sequence(settings.rng), settings.rule()
+        evaluated = {"val" if rule.holds_out else "eval": data}
+        if X_test is not None:
+            test = self._checked(X_test, "X_test", data.dtype, data.n_features)
+            test = test.given(condition_test, data.n_conditions, name="condition_test")
+            evaluated = (evaluated if rule.needs_losses else {}) | {"test": test.held()}
+        if rule.holds_out:
+            rng = generator(seed, Stream.SPLIT)
+            data, evaluated["val"] = data.split(settings.validation_fraction, rng)
+        model = self._started(data.n_features, data.n_conditions, data.dtype, seed)
+        run, state = model._plan(settings.for_rows(len(data)), seed, rule, data, evaluated)
+        run.try_terms(state.params)
+        callbacks = [ModelCallback(call, model._at) for call in settings.callbacks]
+        self.solution = self._solved(train(run, state, reporters(settings.progress) + callbacks))
+        return self
+
+    def _plan(self, settings, seed, rule, data, evaluated):
+        """The plan of a fit of this model, and the state that it starts with."""
+        target = self.objective(**settings.of_objective())
+        run = Run(target, seed, settings, self.latent_dim, data, evaluated)
+        return run, TrainState(self._device_params(), Adam(settings.learning_rate), rule)
+
+    def _solved(self, solution):
+        """The solution that this model keeps."""
+        return solution
+
+    def _at(self, state):
+        """A copy of the model as trained so far, for callbacks."""
+        params = {name: self.backend.to_host(array) for name, array in state.params.items()}
+        solution = Solution(
+            params,
+            self.n_features,
+            self.n_conditions,
+            "still training",
+            False,
+            state.epoch,
+            state.best_epoch,
+            state.history,
+            state.log,
+        )
+        return self._with(self._solved(solution))
+
+    def _with(self, solution):
+        """A copy of the model with another solution."""
+        model = copy.copy(self)
+        model.solution = solution
+        return model
+
+    def _started(self, n_features, n_conditions, dtype, seed):
+        """A copy of the model with new random weights."""
+        start = self._with(Solution({}, n_features, n_conditions))
+        rng = generator(seed, Stream.INIT)
+        for prefix, (network, n_inputs, heads) in start.networks().items():
+            params = network.init_params(rng, network.shapes(n_inputs, heads), dtype)
+            start.params |= {f"{prefix}.{name}": array for name, array in params.items()}
+        return start
+
+    def build(self, n_features, dtype=np.float32, rng=None, n_conditions=0):
+        """Give the model new random weights for data of ``n_features``; `fit` starts with this.
+
+        Parameters
+        ----------
+        n_features : int
+        dtype : {float32, float64}
+        rng : None, int, SeedSequence or Generator
+        n_conditions : int
+            Columns of the condition, for a conditional model.
+
+        Returns
+        -------
+        This model.
+        """
+        n_features = check_count("n_features", n_features)
+        n_conditions = check_count("n_conditions", n_conditions, minimum=0)
+        seed = seed_sequence(rng)
+        start = self._started(n_features, n_conditions, check_dtype(dtype), seed)
+        self.solution = start.solution
+        return self
+
+    def networks(self):
+        """Return each network by name, with its number of inputs and its heads."""
+        n_inputs = self.latent_dim + self.n_conditions
+        return {"decoder": (self.decoder, n_inputs, self.likelihood.heads(self.n_features))}
+
+    def shapes(self):
+        """Return the shape of every parameter by name."""
+        return {
+            f"{prefix}.{name}": tuple(shape)
+            for prefix, (network, n_inputs, heads) in self.networks().items()
+            for name, shape in network.shapes(n_inputs, heads).items()
+        }
+
+    def _decode(self, params, z, condition=None):
+        heads = self.likelihood.heads(self.n_features)
+        z = z if condition is None else join(z, condition)
+        return self.likelihood.parameters(*self.decoder(own_params(params, "decoder"), z, heads))
+
+    def _terms(self, normalized):
+        """The terms that this model is trained with: vaelite's, or your own in their place."""
+        ours = {
+            "negloglikelihood": self.likelihood.negloglikelihood,
+            "neglogprior": terms.neglogprior,
+            "neglogposterior": terms.neglogposterior,
+        }
+        if not normalized:
+            keep = () if self.likelihood.has_constants else ("negloglikelihood",)
+            drop = {name: term for name, term in ours.items() if name not in keep}
+            ours |= {name: partial(term, normalized=False) for name, term in drop.items()}
+        return ours | {name: in_dtype(term) for name, term in self.own_terms.items()}
+
+    def decode(self, z, *, condition=None):
+        """Return the parameters of p(x|z).
+
+        Parameters
+        ----------
+        z : array-like, shape (n, latent_dim)
+        condition : array-like, shape (n, n_conditions) or (n_conditions,), optional
+            For a model that was fitted with one; a single row is used for all.
+
+        Returns
+        -------
+        tuple of arrays
+            With the Gaussian likelihood mu, (n, n_features), and logsigma, (n, 1) or
+            (n, n_features).
+        """
+        check_fitted(self)
+        z, dtype = check_array(z, "z"), self.solution.dtype
+        check_width("z", z, self.latent_dim, type(self).__name__)
+        summarize(z, dtype, "z", grey_levels=False)
+        return self._decode_codes(z, condition)
+
+    def _decode_codes(self, z, condition):
+        codes = Dataset(z, self.solution.dtype, False, self.backend)
+        batches = codes.given(condition, self.n_conditions).batches(CHUNK_ROWS)
+        return self._by_chunks(lambda params, c: self._decode(params, c.x, c.condition), batches)
+
+    def sample(self, n, rng=None, *, mean=False, condition=None):
+        """Generate data: z ~ N(0, I), then x ~ p(x|z).
+
+        Parameters
+        ----------
+        n : int
+        rng : None, int, SeedSequence or Generator
+            None draws other samples each time.
+        mean : bool
+            True returns E[x|z] instead of a draw from p(x|z): images without pixel noise.
+        condition : array-like, shape (n, n_conditions) or (n_conditions,), optional
+            For a model that was fitted with one; a single row is used for all.
+
+        Returns
+        -------
+        array, shape (n, n_features)
+        """
+        check_fitted(self)
+        rng, n = sampling_generator(rng), check_count("n", n, minimum=0)
+        z = rng.standard_normal((n, self.latent_dim), dtype=self.solution.dtype)
+        outputs = self._decode_codes(z, condition)
+        likelihood = self.likelihood
+        return likelihood.expectation(*outputs) if mean else likelihood.sample(rng, *outputs)
+
+    def save(self, path):
+        """Write the model to one .npz file, without pickle; `vaelite.load` reads it.
+
+        The file appears whole or not at all, and replaces an older one. Terms, likelihoods
+        and networks of your own are code, which it cannot hold: pass them to
+        `vaelite.load` again.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        OSError
+            If the file cannot be written.
+        """
+        check_fitted(self)
+        files.save(self, path)
+
+    def batches(self, X, rows=CHUNK_ROWS, *, condition=None):
+        """Yield the rows of X in their order, in batches of floats without noise.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_features)
+        rows : int
+            Per batch.
+        condition : optional
+            As for `decode`.
+
+        Yields
+        ------
+        Batch
+            With ``x`` and ``condition``.
+        """
+        return self._data(X, condition).batches(rows)
+
+    def noisy_batches(self, X, rng, *, condition=None):
+        """Yield the rows of X in their order with noise, in batches of bounded size.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_features)
+        rng : numpy.random.Generator
+        condition : optional
+            As for `decode`.
+
+        Yields
+        ------
+        Batch
+            With ``x``, ``eps`` and ``condition``.
+        """
+        return self._data(X, condition).noisy(CHUNK_ROWS, self.latent_dim, lambda b: rng)
+
+    def _data(self, X, condition):
+        """Data for a fitted model: checked, with a condition if the model has one."""
+        check_fitted(self)
+        data = self._checked(X, "X", self.solution.dtype, self.n_features)
+        return data.given(condition, self.n_conditions)
+
+    def _checked(self, X, name, dtype=None, n_features=None, fitting=False):
+        return Dataset.checked(
+            X,
+            self.likelihood,
+            self.backend,
+            dtype or self.dtype,
+            name=name,
+            n_features=n_features,
+            fitting=fitting,
+            owner=type(self).__name__,
+        )
+
+    def _by_chunks(self, function, batches):
+        """``function(params, batch)``, a tuple of arrays, for all rows."""
+        params, to_host = self._device_params(), self.backend.to_host
+        chunks = [tuple(map(to_host, function(params, batch))) for batch in batches]
+        return tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
+
+    def _device_params(self):
+        """The parameters where the backend computes."""
+        return {name: self.backend.to_device(array) for name, array in self.params.items()}
+
+
+def encoder_width(model):
+    """Columns of the encoder's input: what the likelihood makes of a row, and the condition."""
+    row = model.likelihood.encoder_input(np.zeros((1, model.n_features), np.float32))
+    return row.shape[1] + model.n_conditions

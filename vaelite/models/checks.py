@@ -1,0 +1,67 @@
+"""Checks of models, and of what they are made of."""
+
+import numpy as np
+
+from ..exceptions import NotFittedError
+
+
+def check_fitted(model):
+    """Raise NotFittedError for a model without a solution."""
+    if model.solution is None:
+        name = type(model).__name__
+        raise NotFittedError(f"this {name} is not fitted yet; call fit(X) first, or vaelite.fit(X)")
+
+
+def check_posterior(model):
+    """Refuse a model without a q(z|x), or one that is not fitted."""
+    check_fitted(model)
+    if not model.has_posterior:
+        raise ValueError(
+            f"{type(model).__name__} has no q(z|x): its code is a single point; this is for "
+            "vaelite.fit"
+        )
+
+
+def check_unconditional(model, what):
+    """Refuse a model that was fitted with a condition."""
+    if model.n_conditions:
+        raise ValueError(f"{what} is for models that were fitted without a condition")
+
+
+def check_q(model, X, q):
+    """Return mu and logsigma of a q for each row of X, in the model's dtype."""
+    check_posterior(model)
+    expected, dtype = (np.shape(X)[0], model.latent_dim), model.solution.dtype
+    is_pair = isinstance(q, tuple | list) and len(q) == 2
+    if not is_pair or any(np.shape(array) != expected for array in q):
+        is_sequence = isinstance(q, tuple | list)
+        found = [np.shape(array) for array in q] if is_sequence else type(q).__name__
+        raise ValueError(
+            f"q should be a pair (mu, logsigma) of arrays of shape {expected}, got {found}"
+        )
+    mu, logsigma = (np.asarray(array, dtype=dtype) for array in q)
+    if not (np.isfinite(mu).all() and np.isfinite(logsigma).all()):
+        raise ValueError("q has a mu or a logsigma that is not finite")
+    return mu, logsigma
+
+
+def check_likelihood(value):
+    """Return an object with the methods of a likelihood."""
+    methods = "heads", "parameters", "negloglikelihood", "expectation", "sample", "check"
+    return _check_methods("likelihood", value, methods, "a name or an object like Gaussian()")
+
+
+def check_network(name, value):
+    """Return an object with the methods of a network."""
+    methods = "shapes", "init_params", "__call__"
+    return _check_methods(name, value, methods, "an object like Dense(512)")
+
+
+def _check_methods(name, value, methods, expected):
+    if isinstance(value, type):
+        kind = value.__name__
+        raise TypeError(f"{name} should be an object, got the class {kind}; pass {kind}()")
+    for method in methods:
+        if not callable(getattr(value, method, None)):
+            raise TypeError(f"{name} should be {expected}, got {value!r} without {method}()")
+    return value

@@ -1,0 +1,217 @@
+"""A model without an encoder: a decoder, and a mu and a logsigma for each training row."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from .. import training
+from ..adam import Adam
+from ..arrays.dispatch import number
+from ..fitting.run import Run
+from ..fitting.settings import MeanFieldSettings, with_settings
+from ..networks import Dense
+from ..objectives import NegELBO, objective_class
+from ..state import Solution, TrainState
+from .inference import Q, infer
+from .variational import VariationalModel
+
+
+class MeanField(VariationalModel):
+    """A latent-variable model without an encoder.
+
+    It has a decoder, and a mu and a logsigma for each row it was fitted on, as in the
+    lecture before its "Amortized Optimization". It is there to be compared with `VAE`,
+    whose methods it has. What an encoder would compute at once, ``encode``, ``reconstruct``
+    and ``score_samples`` find by `infer`, for any row and for the ELBO with beta = 1. They
+    take as long as some hundred passes through a decoder, and their noise depends on which
+    rows are passed together.
+
+    Parameters
+    ----------
+    latent_dim, hidden_dim, activation, init, decoder, likelihood, dtype
+        As for `VAE`.
+    negloglikelihood, neglogprior, neglogposterior, reparameterize : callable, optional
+        Your own terms, as for `VAE`.
+    backend : {"numpy"}
+
+    Attributes
+    ----------
+    mu, logsigma : arrays, shape (n, latent_dim)
+        Of q(z|x) for the rows of the fit, as training left them; ``history`` is about these.
+        After short training ``encode`` finds better ones. They are not saved.
+
+    References
+    ----------
+    Hoffman, Blei, Wang & Paisley (2013), Stochastic Variational Inference.
+
+    Examples
+    --------
+    >>> import vaelite
+    >>> X, y = vaelite.load_digits()
+    >>> model = vaelite.MeanField(hidden_dim=64).fit(X, max_epochs=3, rng=0)
+    >>> model.mu.shape, model.sample(2, rng=0).shape
+    ((1797, 2), (2, 64))
+    """
+
+    is_amortized = False
+
+    def __init__(
+        self,
+        latent_dim=2,
+        hidden_dim=512,
+        *,
+        activation="relu",
+        init="glorot",
+        decoder=None,
+        likelihood="gaussian",
+        negloglikelihood=None,
+        neglogprior=None,
+        neglogposterior=None,
+        reparameterize=None,
+        dtype=None,
+        backend="numpy",
+    ):
+        own_terms = {
+            "negloglikelihood": negloglikelihood,
+            "neglogprior": neglogprior,
+            "neglogposterior": neglogposterior,
+            "reparameterize": reparameterize,
+        }
+        if decoder is None:
+            decoder = Dense(hidden_dim, activation, init).reversed()
+        super().__init__(latent_dim, decoder, likelihood, own_terms, dtype, backend)
+        if self.backend.name != "numpy":
+            raise ValueError(f'MeanField computes in NumPy only, got backend="{backend}"')
+
+    @with_settings(MeanFieldSettings)
+    def fit(self, X, *, condition=None, **settings):
+        """Train the decoder on the rows of X, together with their mu and logsigma.
+
+        A step changes the mu and the logsigma of its own batch only, by an Adam of their
+        own.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_features)
+        condition : array-like, shape (n, n_conditions), optional
+            What is known of each row; the decoder sees it.
+        {settings}
+
+        Returns
+        -------
+        MeanField
+            This one.
+        """
+        settings = MeanFieldSettings.checked("MeanField.fit", settings)
+        objective_class(settings.kl, settings.beta, 1, self.own_terms)
+        return self._fit(settings, X, condition=condition)
+
+    def objective(self, *, normalized=True, kl="sample", beta=1.0):
+        """Return the negative ELBO, as `VAE.objective`; `infer` takes the encoder's place."""
+        objective_class(kl, beta, 1, self.own_terms)
+        terms, is_analytic = self._terms(normalized), kl == "analytic"
+        beta = float(beta)
+        return NegELBO(self._encode, self._decode, **terms, beta=beta, analytic_kl=is_analytic)
+
+    def _encode(self, params, x, condition=None):
+        return infer(self, x, condition=condition)
+
+    def _plan(self, settings, seed, rule, data, evaluated):
+        """A run whose batches bring their rows' mu and logsigma, which start at the prior."""
+        target = self.objective(normalized=settings.normalized, kl=settings.kl, beta=settings.beta)
+        target = replace(target, encode=lambda params, x, c=None: tuple(params[k] for k in Q))
+        run = LocalRun(target, seed, settings, self.latent_dim, data, evaluated)
+        shape = len(data), self.latent_dim
+        tables = {name: np.zeros(shape, data.dtype) for name in Q}
+        state = LocalState({**self.params, **tables}, Adam(settings.learning_rate), rule)
+        state.local = Adam(settings.local_learning_rate)
+        state.local.m, state.local.v = ({k: np.zeros(shape, data.dtype) for k in Q} for _ in "mv")
+        return run, state
+
+    def _solved(self, solution):
+        mu, logsigma = (solution.params[name] for name in Q)
+        params = {name: array for name, array in solution.params.items() if name not in Q}
+        settings = {field.name: getattr(solution, field.name) for field in fields(Solution)}
+        return MeanFieldSolution(**{**settings, "params": params}, mu=mu, logsigma=logsigma)
+
+    @property
+    def mu(self):
+        """Of q(z|x) for the rows of the fit, (n, latent_dim); None for a loaded model."""
+        return getattr(self.solution, "mu", None)
+
+    @property
+    def logsigma(self):
+        """Of q(z|x) for the rows of the fit, (n, latent_dim); None for a loaded model."""
+        return getattr(self.solution, "logsigma", None)
+
+
+@dataclass
+class MeanFieldSolution(Solution):
+    """A solution with the mu and the logsigma of each training row.
+
+    Attributes
+    ----------
+    mu, logsigma : arrays, shape (n, latent_dim)
+    """
+
+    mu: Any = None
+    logsigma: Any = None
+
+
+@dataclass
+class LocalState(TrainState):
+    """The state of a run with a mu and a logsigma for each row: tables in ``params``.
+
+    Attributes
+    ----------
+    local : Adam
+        Of the tables; each row takes one step per epoch.
+    """
+
+    local: Any = None
+
+
+class LocalRun(Run):
+    """A run that trains the decoder, and of the tables only the rows of the batch."""
+
+    def step(self, state, batch):
+        """Take one training step in place, and return the loss before it."""
+        decoder, rows = _split(state.params, batch.rows)
+        objective = self.objective(state.epoch).given(batch.condition)
+        params, t = {**decoder, **rows}, state.adam.t
+        loss, grads = training.finite_gradient(objective, params, batch.x, batch.eps, t)
+        state.adam.update(decoder, grads)
+        self._update_rows(state, rows, grads, batch.rows)
+        return number(loss)
+
+    def _update_rows(self, state, rows, grads, index):
+        """One step of Adam for some rows of the tables: gather, update, scatter."""
+        adam = Adam(state.local.learning_rate)
+        adam.t = state.epoch - 1
+        adam.m, adam.v = ({k: m[k][index] for k in Q} for m in (state.local.m, state.local.v))
+        adam.update(rows, grads)
+        tables = state.params, state.local.m, state.local.v
+        for table, updated in zip(tables, (rows, adam.m, adam.v), strict=True):
+            for name in Q:
+                table[name][index] = updated[name]
+
+    def evaluate(self, name, params, epoch):
+        """Return loss, nll and kl of each row of ``evaluated[name]``, shape (3, n)."""
+        parts = [self._evaluate(batch, params) for batch in self.evaluation_batches(name, epoch)]
+        return np.concatenate(parts, axis=1)
+
+    def _evaluate(self, batch, params):
+        decoder, rows = _split(params, batch.rows)
+        return training.evaluate(self.target, {**decoder, **rows}, [batch])
+
+    def try_terms(self, params):
+        """Try the terms on a few rows."""
+        decoder, rows = _split(params, slice(0, self.trial_rows()))
+        super().try_terms({**decoder, **rows})
+
+
+def _split(params, rows):
+    """The decoder's parameters, and copies of some rows of the tables."""
+    decoder = {name: array for name, array in params.items() if name not in Q}
+    return decoder, {name: np.array(params[name][rows]) for name in Q}

@@ -1,0 +1,230 @@
+"""Probabilistic PCA: the latent-variable model in which log p(x), the posterior and the best encoder are known exactly.
+
+It is the VAE whose decoder is linear and whose sigma is one for all. Whatever holds for every VAE can be
+checked here to the last digit: ``log p(x) = ELBO + KL(q, posterior)``, gradients of the ELBO, the optimum of training.
+"""
+
+from dataclasses import dataclass
+
+import autograd.numpy as np
+import scipy.linalg
+
+from ..checks import check_count
+from ..data.batches import to_float
+from ..data.checks import check_array, check_width, summarize
+from ..likelihoods import Gaussian
+from ..networks import Dense
+from ..terms import HALF_LOG_2PI, kl_divergence
+from .checks import check_fitted
+
+
+@dataclass(frozen=True, eq=False)
+class ProbabilisticPCA:
+    """``x = z W + mean + sigma * noise`` with z and the noise standard normal.
+
+    Parameters
+    ----------
+    W : array, shape (latent_dim, n_features)
+    mean : array, shape (n_features,)
+    sigma : float
+        Standard deviation of the noise, above 0.
+
+    References
+    ----------
+    .. [1] Tipping & Bishop (1999), Probabilistic Principal Component Analysis.
+    .. [2] Lucas, Tucker, Grosse & Norouzi (2019), Don't Blame the ELBO! A Linear VAE Perspective on Posterior Collapse.
+
+    Examples
+    --------
+    The ELBO of the best encoder whose latents are independent falls short of log p(x) by a constant:
+
+    >>> import numpy as np, vaelite
+    >>> ppca = vaelite.ProbabilisticPCA(W=np.array([[2.0, 0.0], [1.0, 1.0]]), mean=np.zeros(2), sigma=1.0)
+    >>> X = np.array([[1.0, 2.0], [0.0, -1.0]])
+    >>> ppca.score_samples(X) - ppca.elbo(X, *ppca.diagonal_posterior(X))
+    array([0.15507746, 0.15507746])
+    >>> ppca.gap()
+    0.155077...
+    """
+
+    W: np.ndarray
+    mean: np.ndarray
+    sigma: float
+
+    def __post_init__(self):
+        for name in ("W", "mean"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
+        if (
+            np.ndim(self.W) != 2
+            or np.shape(self.mean) != np.shape(self.W)[1:]
+            or np.ndim(self.sigma) != 0
+        ):
+            raise ValueError(
+                "W should be (latent_dim, n_features), mean (n_features,) and sigma a number, got shapes "
+                f"{np.shape(self.W)}, {np.shape(self.mean)} and {np.shape(self.sigma)}"
+            )
+        if not self.sigma > 0:
+            raise ValueError(f"sigma should be above 0, got {self.sigma}")
+
+    @classmethod
+    def fit(cls, X, latent_dim):
+        """The maximum-likelihood model of the rows of X, from their covariance's eigenvectors.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_features)
+            Numbers, or uint8 grey levels (255 is read as 1).
+        latent_dim : int
+            Below n_features.
+
+        Returns
+        -------
+        ProbabilisticPCA
+            With orthogonal rows of W, the largest first; ``sigma**2`` is the mean variance of what they leave out.
+
+        References
+        ----------
+        Tipping & Bishop (1999), equations 7 and 8.
+        """
+        X = _floats(X)
+        if not check_count("latent_dim", latent_dim) < X.shape[1]:
+            raise ValueError(
+                f"latent_dim should be below the number of features, {X.shape[1]}, got {latent_dim}"
+            )
+        mean = X.mean(axis=0)
+        variances, directions = scipy.linalg.eigh(np.cov(X.T, bias=True).reshape(X.shape[1], -1))
+        noise = variances[:-latent_dim].mean()
+        kept, axes = variances[: -latent_dim - 1 : -1], directions[:, : -latent_dim - 1 : -1].T
+        if not noise > 1e-12 * kept[0]:
+            raise ValueError(
+                f"{latent_dim} latents leave no noise: these {len(X)} rows lie in so few dimensions; take fewer "
+                "latents, or more rows"
+            )
+        return cls(np.sqrt(kept - noise)[:, None] * axes, mean, float(np.sqrt(noise)))
+
+    @classmethod
+    def of(cls, vae):
+        """The model that the decoder of a fitted linear VAE is.
+
+        Parameters
+        ----------
+        vae : VAE
+            With ``hidden_dim=()`` and ``likelihood=Gaussian(mean="identity", sigma=...)``, sigma "shared" or a number.
+        """
+        check_fitted(vae)
+        likelihood = vae.likelihood
+        if vae.own_terms:
+            raise ValueError(
+                f"{vae} has its own {', '.join(sorted(vae.own_terms))}: no probabilistic PCA"
+            )
+        is_affine = isinstance(vae.decoder, Dense) and not vae.decoder.hidden_dim
+        is_normal = isinstance(likelihood, Gaussian) and likelihood.mean == "identity"
+        if not (is_affine and is_normal) or vae.n_conditions:
+            raise ValueError(
+                f'{vae} is not linear: hidden_dim=() and Gaussian(mean="identity", sigma="shared") make one'
+            )
+        if likelihood.sigma in ("image", "pixel"):
+            raise ValueError(
+                f'{vae} has no single sigma: Gaussian(mean="identity", sigma="shared") makes one'
+            )
+        _, logsigma = vae.decode(np.zeros((1, vae.latent_dim)))
+        W, mean = (vae.params[f"decoder.mu.{name}"].astype(np.float64) for name in "Wb")
+        return cls(W, mean, float(np.exp(logsigma[0, 0])))
+
+    @property
+    def covariance(self):
+        """Of x, (n_features, n_features): ``W^T W + sigma^2 I``."""
+        return self.W.T @ self.W + self.sigma**2 * np.eye(self.W.shape[1])
+
+    @property
+    def precision(self):
+        """Of z given x, the inverse of the posterior's covariance, (latent_dim, latent_dim): the same for every x."""
+        return np.eye(len(self.W)) + self.W @ self.W.T / self.sigma**2
+
+    def score_samples(self, X):
+        """``log p(x)`` of each row, shape (n,), in nats: x is N(mean, W^T W + sigma^2 I)."""
+        root = scipy.linalg.cholesky(self.covariance, lower=True)
+        u = scipy.linalg.solve_triangular(root, (self._floats(X) - self.mean).T, lower=True)
+        return -np.sum(u * u, axis=0) / 2 - np.sum(np.log(np.diag(root))) - len(root) * HALF_LOG_2PI
+
+    def score(self, X):
+        """The mean of `score_samples`, in nats an example."""
+        return float(self.score_samples(X).mean())
+
+    def posterior(self, X):
+        """The exact posterior p(z|x), a normal distribution.
+
+        Parameters
+        ----------
+        X : array, shape (n, n_features)
+
+        Returns
+        -------
+        mean : array, shape (n, latent_dim)
+        covariance : array, shape (latent_dim, latent_dim)
+            The same for every row.
+
+        References
+        ----------
+        Tipping & Bishop (1999), section 3.2.
+        """
+        covariance = np.linalg.inv(self.precision)
+        return (self._floats(X) - self.mean) @ self.W.T @ covariance / self.sigma**2, covariance
+
+    def diagonal_posterior(self, X):
+        """The parameters of the best q(z|x) whose latents are independent, as an encoder gives them.
+
+        Parameters
+        ----------
+        X : array, shape (n, n_features)
+
+        Returns
+        -------
+        mu, logsigma : arrays, shape (n, latent_dim)
+            The posterior's mean, and minus half the log of its *precision's* diagonal: spreads that are too small
+            wherever latents are correlated. It is the posterior itself where the rows of W are orthogonal.
+        """
+        mu, _ = self.posterior(X)
+        return mu, np.broadcast_to(-np.log(np.diag(self.precision)) / 2, mu.shape)
+
+    def gap(self):
+        """``log p(x) - ELBO`` at `diagonal_posterior`, the least for independent latents; in nats, for all x."""
+        return float(
+            (np.sum(np.log(np.diag(self.precision))) - np.linalg.slogdet(self.precision)[1]) / 2
+        )
+
+    def elbo(self, X, mu, logsigma):
+        """The ELBO of any q(z|x) with independent latents, without sampling; autograd differentiates it.
+
+        Parameters
+        ----------
+        X : array, shape (n, n_features)
+        mu, logsigma : array, shape (n, latent_dim)
+            The parameters of q.
+
+        Returns
+        -------
+        array, shape (n,)
+            In nats: the expected log likelihood, minus the KL divergence of q from the prior.
+        """
+        residual = self._floats(X) - self.mean - np.matmul(mu, self.W)
+        spread = np.matmul(np.exp(2 * logsigma), np.sum(self.W * self.W, axis=1))
+        squares = (np.sum(residual * residual, axis=-1) + spread) / self.sigma**2
+        constant = self.W.shape[1] * (np.log(self.sigma) + HALF_LOG_2PI)
+        return -squares / 2 - constant - kl_divergence(mu, logsigma)
+
+    def decode(self, z):
+        """The parameters of p(x|z), ``(mu, logsigma)``, as a VAE's decoder gives them."""
+        return np.matmul(z, self.W) + self.mean, float(np.log(self.sigma))
+
+    def _floats(self, X):
+        X = _floats(X)
+        check_width("X", X, self.W.shape[1], type(self).__name__)
+        return X
+
+
+def _floats(X):
+    """Rows as float64, uint8 as grey levels in [0, 1]: as a VAE reads them."""
+    X, dtype = check_array(X), np.dtype(np.float64)
+    summarize(X, dtype)
+    return to_float(X, dtype)

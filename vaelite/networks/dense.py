@@ -1,0 +1,56 @@
+"""Fully connected networks."""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from ..checks import check_choice, check_sizes
+from ..ops import ACTIVATIONS, affine
+from .base import INITS, Network
+
+
+@dataclass(frozen=True)
+class Dense(Network):
+    """Fully connected layers: ``activation(h @ W + b)``, one after the other.
+
+    Parameters
+    ----------
+    hidden_dim : int or sequence of int
+        Sizes of the hidden layers; ``()`` has none and makes the outputs affine.
+    activation : {"relu", "tanh", "softplus"}
+        Of the hidden layers.
+    init : {"glorot", "torch"}
+        How weights start; see `Network.init_params`.
+
+    Examples
+    --------
+    >>> import vaelite
+    >>> vaelite.Dense((500, 300)).shapes(784, {"mu": vaelite.Head(2)})["1.W"]
+    (500, 300)
+    """
+
+    hidden_dim: tuple = (512,)
+    activation: str = "relu"
+    init: str = "glorot"
+
+    def __post_init__(self):
+        object.__setattr__(self, "hidden_dim", check_sizes("hidden_dim", self.hidden_dim))
+        check_choice("activation", self.activation, ACTIVATIONS)
+        check_choice("init", self.init, INITS)
+
+    def reversed(self):
+        """Return the network with the hidden layers in reverse order."""
+        return replace(self, hidden_dim=self.hidden_dim[::-1])
+
+    def shapes(self, n_inputs, heads):
+        """Return ``"0.W"``, ``"0.b"``, ... for the layers, then those of the heads."""
+        sizes, found = (n_inputs, *self.hidden_dim), {}
+        for layer, (fan_in, fan_out) in enumerate(pairwise(sizes)):
+            found |= {f"{layer}.W": (fan_in, fan_out), f"{layer}.b": (fan_out,)}
+        return found | self.head_shapes(sizes[-1], heads)
+
+    def __call__(self, params, h, heads):
+        """Return the outputs, one per head."""
+        activation = ACTIVATIONS[self.activation]
+        for layer in range(len(self.hidden_dim)):
+            h = activation(affine(h, params[f"{layer}.W"], params[f"{layer}.b"]))
+        return self.outputs(params, h, heads)

@@ -1,0 +1,29 @@
+"""Figures. Each function draws into ``ax`` or a new figure, returns it, and never shows it.
+
+Importing this package imports matplotlib.
+"""
+
+from .graphs import graph, graphical_model
+from .grid import draw_grid, draw_images
+from .images import average_reconstructions, reconstructions, samples
+from .inference import completions, estimator_variances, inference_gaps, posterior
+from .latent import latent_grid, latent_means, tsne_means
+from .training import learning_curve
+
+__all__ = [
+    "average_reconstructions",
+    "completions",
+    "draw_grid",
+    "draw_images",
+    "estimator_variances",
+    "graph",
+    "graphical_model",
+    "inference_gaps",
+    "latent_grid",
+    "latent_means",
+    "learning_curve",
+    "posterior",
+    "reconstructions",
+    "samples",
+    "tsne_means",
+]

@@ -1,0 +1,61 @@
+"""The learning curve."""
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from ..exceptions import NotFittedError
+from .grid import new_axes
+
+
+def learning_curve(vae, elbo=False, ax=None):
+    """Draw the losses of training and evaluation by epoch, or minus them: the ELBO.
+
+    Parameters
+    ----------
+    vae : VAE
+        Fitted.
+    elbo : bool
+        Draw minus the losses.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    if not vae.history:
+        raise NotFittedError("this model has no history: it was not trained by fit")
+    ax, sign = ax or new_axes(), -1 if elbo else 1
+    names = {
+        "train_loss": ("training rows, during the epoch", {"color": "0.6", "linewidth": 3}),
+        "eval_loss": ("training rows, after it", {"color": "C0"}),
+        "val_loss": ("held-out rows, after it", {"color": "C0"}),
+        "test_loss": ("test rows, after it", {"color": "C1", "linestyle": "--"}),
+    }
+    curves = {name: sign * np.array(vae.history[name]) for name in names if name in vae.history}
+    for name, curve in curves.items():
+        label, style = names[name]
+        ax.plot(vae.history["epoch"], curve, label=label, **style)
+    if "val_loss" in curves:
+        best = curves["val_loss"][vae.best_epoch - 1]
+        ax.plot(
+            vae.best_epoch, best, "o", color="C0", label=f"kept: {best:.2f}, epoch {vae.best_epoch}"
+        )
+    ax.set_ylim(
+        *sorted(sign * np.array(_steep_part_left_out(*(sign * curve for curve in curves.values()))))
+    )
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(
+        xlabel="epoch",
+        ylabel=f"{'ELBO' if elbo else 'loss'}, nats per example",
+        title="Learning curve",
+    )
+    ax.legend(frameon=False)
+    return ax
+
+
+def _steep_part_left_out(*losses):
+    """Limits for falling curves that leave out their first part where it would flatten all the rest."""
+    low = min(map(min, losses))
+    high = max(np.quantile(curve, 0.95) if len(curve) > 5 else max(curve) for curve in losses)
+    margin = (high - low) or 1.0
+    return low - 0.1 * margin, high + 0.3 * margin

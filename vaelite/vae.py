@@ -1,0 +1,160 @@
+"""The variational autoencoder: its settings, its networks, and what it minimizes."""
+
+from .fitting.settings import ELBOSettings, with_settings
+from .models.base import encoder_width
+from .models.checks import check_fitted, check_network
+from .models.variational import VariationalModel
+from .networks import Dense, Head
+from .networks.base import own_params
+from .objectives import objective_class
+from .ops import join
+
+
+class VAE(VariationalModel):
+    """A variational autoencoder.
+
+    Parameters
+    ----------
+    latent_dim : int
+        Size of the code z.
+    hidden_dim, activation, init
+        The short form of ``encoder=Dense(hidden_dim, activation, init)``, and of a decoder
+        with the hidden layers in reverse.
+    encoder, decoder : Network, optional
+        Such as `Dense` or `Convolutional`, or your own, derived from `Network`.
+    likelihood : {"gaussian", "bernoulli", "categorical"} or a Likelihood
+        What the decoder's outputs say about x: `Gaussian`, `Bernoulli` and `Categorical`
+        have their settings; your own is derived from `Likelihood`.
+    negloglikelihood, neglogprior, neglogposterior, reparameterize : callable, optional
+        Your own terms in place of `vaelite.terms`, with the same arguments and one number
+        per example. Write them with autograd's NumPy: ``import autograd.numpy as np``.
+    dtype : {None, "float32", "float64"}
+        Of all computation. None takes the data's, and float32 for integers.
+    backend : {"numpy", "cupy", "auto"}
+        Where to train, encode, decode, sample and score: NumPy; a GPU, by CuPy; or a GPU if
+        there is one. All results are NumPy arrays.
+
+    Attributes
+    ----------
+    params : dict of arrays
+        The networks' weights and biases by name, such as ``params["encoder.mu.W"]``.
+    history, log, converged, stop_reason, n_epochs, best_epoch, n_features, n_conditions
+        What training found, as in `Solution`.
+
+    References
+    ----------
+    Kingma & Welling (2014), Auto-Encoding Variational Bayes.
+
+    Examples
+    --------
+    >>> import vaelite
+    >>> X, y = vaelite.load_digits()
+    >>> vae = vaelite.VAE(latent_dim=2, hidden_dim=64)
+    >>> mu, logsigma = vae.fit(X, max_epochs=3, stopping="epochs", rng=0).encode(X)
+    >>> mu.shape, vae.sample(16, rng=1).shape
+    ((1797, 2), (16, 64))
+    """
+
+    def __init__(
+        self,
+        latent_dim=2,
+        hidden_dim=512,
+        *,
+        activation="relu",
+        init="glorot",
+        encoder=None,
+        decoder=None,
+        likelihood="gaussian",
+        negloglikelihood=None,
+        neglogprior=None,
+        neglogposterior=None,
+        reparameterize=None,
+        dtype=None,
+        backend="numpy",
+    ):
+        own_terms = {
+            "negloglikelihood": negloglikelihood,
+            "neglogprior": neglogprior,
+            "neglogposterior": neglogposterior,
+            "reparameterize": reparameterize,
+        }
+        dense = Dense(hidden_dim, activation, init)
+        self.encoder = check_network("encoder", dense if encoder is None else encoder)
+        decoder = dense.reversed() if decoder is None else decoder
+        super().__init__(latent_dim, decoder, likelihood, own_terms, dtype, backend)
+
+    @with_settings(ELBOSettings)
+    def fit(self, X, X_test=None, *, condition=None, condition_test=None, **settings):
+        """Train on the rows of X, from new random weights.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, n_features)
+            Floats, or uint8 grey levels (255 is read as 1), in memory or on disk
+            (`numpy.memmap`).
+        X_test : array-like, shape (m, n_features), optional
+            Rows whose loss is recorded after every epoch; they do not influence training.
+        condition, condition_test : array-like, shape (n, n_conditions), optional
+            What is known of each row of X and of X_test, such as its class as zeros and a
+            one. Encoder and decoder see it: the model is p(x|z, c) and q(z|x, c).
+        {settings}
+
+        Returns
+        -------
+        VAE
+            This one.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For data or settings that cannot work; the message says what to do.
+        TrainingError
+            If a loss or a gradient is not finite; the message names the epoch, the batch
+            and the array.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If ``max_epochs`` ends a run with held-out rows that was still improving.
+
+        Notes
+        -----
+        Ctrl-C ends training after the first epoch as a stopping rule would, with a warning.
+        A fit that fails leaves the model as it was before.
+        """
+        settings = ELBOSettings.checked("fit", settings)
+        objective_class(settings.kl, settings.beta, settings.importance_samples, self.own_terms)
+        return self._fit(settings, X, X_test, condition, condition_test)
+
+    def networks(self):
+        """Return each network by name, with its number of inputs and its heads."""
+        n_inputs = encoder_width(self)
+        return {"encoder": (self.encoder, n_inputs, self._heads()), **super().networks()}
+
+    def _heads(self):
+        return {"mu": Head(self.latent_dim), "logsigma": Head(self.latent_dim)}
+
+    def objective(self, *, normalized=True, kl="sample", beta=1.0, importance_samples=1):
+        """Return the negative ELBO of this model, or a relative: a function of (params, x, eps).
+
+        Parameters
+        ----------
+        normalized : bool
+            False drops the log(2 pi) constants of vaelite's terms.
+        kl, beta, importance_samples
+            As for `fit`.
+
+        Returns
+        -------
+        NegELBO or ImportanceWeighted
+            With your own terms where there are any.
+        """
+        check_fitted(self)
+        kind = objective_class(kl, beta, importance_samples, self.own_terms)
+        terms, is_analytic = self._terms(normalized), kl == "analytic"
+        return kind(self._encode, self._decode, **terms, beta=float(beta), analytic_kl=is_analytic)
+
+    def _encode(self, params, x, condition=None):
+        x = self.likelihood.encoder_input(x)
+        x = x if condition is None else join(x, condition)
+        return self.encoder(own_params(params, "encoder"), x, self._heads())
