@@ -51,7 +51,8 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False
-html_sidebars = {page: [] for page in ("index", "coming_from", "instructors", "inside", "bibliography", "changelog")}
+NO_SIDEBAR = ["index", "coming_from", "instructors", "inside", "reproduction", "bibliography", "changelog"]
+html_sidebars = {page: [] for page in NO_SIDEBAR}
 html_theme_options = {
     "logo": {"text": "vaelite"},
     "header_links_before_dropdown": 6,
