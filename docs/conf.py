@@ -34,14 +34,8 @@ myst_heading_anchors = 3
 # link to, as `VAE.fit`.
 default_role = "autolink"
 autosummary_generate = True
-autosummary_filename_map = {
-    "vaelite.Ledger": "vaelite.Ledger-class"
-}  # some file systems take ledger for the same
-DERIVED = [
-    name
-    for name, kind in vars(vaelite).items()
-    if isinstance(kind, type) and kind.__base__ is not object
-]
+autosummary_filename_map = {"vaelite.Ledger": "vaelite.Ledger-class"}  # some file systems take ledger for the same
+DERIVED = [name for name, kind in vars(vaelite).items() if isinstance(kind, type) and kind.__base__ is not object]
 autosummary_context = {"derived": DERIVED}
 autodoc_typehints = "none"  # the docstrings say more
 autodoc_member_order = "bysource"
@@ -57,10 +51,8 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False
-html_sidebars = {
-    page: []
-    for page in ("index", "coming_from", "instructors", "inside", "bibliography", "changelog")
-}
+NO_SIDEBAR = ["index", "coming_from", "instructors", "inside", "reproduction", "bibliography", "changelog"]
+html_sidebars = {page: [] for page in NO_SIDEBAR}
 html_theme_options = {
     "logo": {"text": "vaelite"},
     "header_links_before_dropdown": 6,
@@ -84,20 +76,14 @@ LINK = re.compile(r"\[([^\[\]]+)\]\(((?:\.\./)+[^)#\s]*)(#[^)\s]*)?\)")
 
 def adapt_links(app, docname, source):
     """Links are written for a browser of the repository: make them lead to the same thing on the site."""
-    place = (
-        ROOT if docname.startswith("tutorials/") else DOCS
-    )  # where the text is in the repository
+    place = ROOT if docname.startswith("tutorials/") else DOCS  # where the text is in the repository
     folder = (place / docname).parent
 
     def adapt(match):
         text, path, fragment = match.groups(default="")
         target = Path(os.path.normpath(folder / path))
         page = target.relative_to(DOCS) if target.is_relative_to(DOCS) else target.relative_to(ROOT)
-        if (
-            target.parent == ROOT / "vaelite"
-            and target.suffix == ".py"
-            and not target.stem.startswith("__")
-        ):
+        if target.parent == ROOT / "vaelite" and target.suffix == ".py" and not target.stem.startswith("__"):
             page = f"_modules/vaelite/{target.stem}.html{anchor(target.stem, text)}"
             return f"<a href='{os.path.relpath(DOCS / page, (DOCS / docname).parent)}'>{text}</a>"
         if target.exists() and (target.is_relative_to(DOCS) or target.suffix == ".ipynb"):
@@ -111,10 +97,7 @@ def anchor(module, text):
     """``#name`` if the text of a link is a name of the reference page's that the module defines."""
     name = re.sub(r"`|\(\)", "", text).removeprefix("vaelite.").removeprefix(f"{module}.")
     try:
-        defined = (
-            operator.attrgetter(name)(import_module(f"vaelite.{module}")).__module__
-            == f"vaelite.{module}"
-        )
+        defined = operator.attrgetter(name)(import_module(f"vaelite.{module}")).__module__ == f"vaelite.{module}"
     except AttributeError:
         return ""
     return f"#{name}" if defined and name.partition(".")[0] in REFERENCE else ""
@@ -131,9 +114,7 @@ def find_in_package(app, env, node, contnode):
 def mend_back_links(app, pagename, templatename, context, doctree):
     """From a source to its page: viewcode's links end in names that are wrong where a module has two, as `trainer`."""
     if pagename.startswith("_modules/"):
-        context["body"] = re.sub(
-            r'(class="viewcode-back" href="[^"#]*)#[^"]*', r"\1", context["body"]
-        )
+        context["body"] = re.sub(r'(class="viewcode-back" href="[^"#]*)#[^"]*', r"\1", context["body"])
 
 
 def setup(app):

@@ -38,7 +38,7 @@ def digits():
 
 
 def strip():
-    """The README's first picture: what one fit of the digits gives to look at."""
+    """The first picture of docs/reproduction.md: what one fit of the digits shows."""
     X, y = vaelite.load_digits()
     vae = vaelite.fit(X, latent_dim=2, rng=0, progress=False)
     q, nll = vaelite.infer(vae, X[3:4], vae.encode(X[3:4])), nll_of(vae, X[3:4])
@@ -149,7 +149,7 @@ def categorical():
 
 
 def truth():
-    """A posterior and its q, the gaps, the estimators' variances, completed images; prints what the README quotes."""
+    """A posterior and its q, gaps, estimators' variances, completions; prints numbers for docs/reproduction.md."""
     X, _ = vaelite.load_digits()
     vae = vaelite.fit(X, rng=0, progress=False)
     q = vaelite.infer(vae, X[3:4], vae.encode(X[3:4]))
