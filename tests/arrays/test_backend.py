@@ -197,24 +197,24 @@ def test_a_fit_is_the_fit_in_numpy(kind, stopping, digits, quick, tmp_path):
     models = [kind(hidden_dim=32, backend=name) for name in ("cupy", "numpy")]
     with warnings.catch_warnings(action="ignore", category=vaelite.ConvergenceWarning):
         there, here = (model.fit(X, X[:100], **fit) for model in models)
-    assert there.history["eval_loss"] if stopping != "epochs" else there.history["test_loss"]
     for name in ("train_loss", "test_loss", "test_nll"):
         assert there.history[name] == pytest.approx(here.history[name], rel=1e-3)
     assert all(isinstance(array, np.ndarray) for array in there.params.values())
     for found, expected in (
-        (there.encode(X), here.encode(X)),
+        ((there.codes(X),), (here.codes(X),)),
         (there.decode(np.zeros((3, 2))), here.decode(np.zeros((3, 2)))),
     ):
         for a, b in zip(found, expected, strict=True):
             assert isinstance(a, np.ndarray)
             assert a == pytest.approx(b, rel=0.05, abs=0.05)
-    assert there.score(X) == pytest.approx(here.score(X), abs=0.5)
+    score = kind.score if kind is vaelite.VAE else kind.reconstruction_loss
+    assert np.mean(score(there, X)) == pytest.approx(np.mean(score(here, X)), abs=0.5)
     assert isinstance(there.sample(3, rng=0), np.ndarray)
     assert isinstance(there.reconstruct(X[:3]), np.ndarray)
     there.save(tmp_path / "model.npz")
     loaded = vaelite.load(tmp_path / "model.npz", backend="cupy")
-    assert loaded.score(X) == pytest.approx(there.score(X), rel=1e-5)
-    assert vaelite.load(tmp_path / "model.npz").score(X) == pytest.approx(there.score(X), rel=1e-5)
+    for model in (loaded, vaelite.load(tmp_path / "model.npz")):
+        assert score(model, X) == pytest.approx(score(there, X), rel=1e-4)
 
 
 def test_grey_levels_and_data_that_do_not_fit_on_the_device(digits, quick, monkeypatch, device):

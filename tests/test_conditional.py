@@ -1,0 +1,227 @@
+"""Conditional models: p(x|z, c) and q(z|x, c), with c known."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.svm import SVC
+
+import vaelite
+from helpers import finite_differences
+
+SETTINGS = {"hidden_dim": 32, "max_epochs": 4, "stopping": "epochs", "rng": 0}
+
+
+@pytest.fixture(scope="module")
+def data(digits):
+    X, y = digits
+    return X, np.eye(10, dtype=np.float32)[y], y
+
+
+@pytest.fixture(scope="module")
+def conditional(data):
+    X, C, _ = data
+    return vaelite.fit(X, condition=C, **SETTINGS)
+
+
+def test_both_networks_see_the_condition(conditional):
+    assert conditional.n_conditions == 10
+    assert conditional.params["encoder.0.W"].shape == (64 + 10, 32)
+    assert conditional.params["decoder.0.W"].shape == (2 + 10, 32)
+
+
+def test_the_score_is_the_elbo_given_the_condition(conditional, data):
+    X, C, _ = data
+    X, C = X[:200], C[:200]
+    mu, logsigma = conditional.encode(X, condition=C)
+    rng = np.random.default_rng(np.random.SeedSequence(5))
+    z = mu + np.exp(logsigma) * rng.standard_normal(mu.shape, dtype=np.float32)
+    mu_x, logsigma_x = conditional.decode(z, condition=C)
+    expected = stats.norm(mu_x, np.exp(logsigma_x)).logpdf(X).sum(axis=1)
+    expected += stats.norm.logpdf(z).sum(axis=1)
+    expected -= stats.norm(mu, np.exp(logsigma)).logpdf(z).sum(axis=1)
+    rng = np.random.default_rng(np.random.SeedSequence(5))
+    assert conditional.score_samples(X, rng, condition=C) == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_condition_of_zeros_is_no_condition(data):
+    """With a column of zeros the networks compute what they compute without it."""
+    X, _, _ = data
+    vae = vaelite.VAE(2, 16).build(64, np.float64, rng=0, n_conditions=1)
+    plain = vaelite.VAE(2, 16).build(64, np.float64, rng=0)
+    plain.params = {
+        name: array[:-1] if name.endswith("0.W") else array for name, array in vae.params.items()
+    }
+    zeros = np.zeros((len(X), 1))
+    assert vae.score(X, condition=zeros) == pytest.approx(plain.score(X), rel=1e-6)
+    found = vaelite.log_evidence(vae, X[:20], 50, condition=zeros[:20]).value
+    assert found == pytest.approx(vaelite.log_evidence(plain, X[:20], 50).value, rel=1e-6)
+
+
+@pytest.mark.parametrize("settings", [{}, {"kl": "analytic"}, {"importance_samples": 3}])
+def test_gradients_are_finite_differences(settings, rng):
+    vae = vaelite.VAE(2, 5, activation="tanh").build(3, np.float64, rng=0, n_conditions=4)
+    x, condition = rng.random((6, 3)), rng.random((6, 4))
+    eps = rng.standard_normal((3, 6, 2) if "importance_samples" in settings else (6, 2))
+    objective = vae.objective(**settings).given(condition)
+    _, grads = vaelite.value_and_grad(objective)(vae.params, x, eps)
+    for name, array in vae.params.items():
+        loss = lambda a, name=name: objective({**vae.params, name: a}, x, eps)
+        expected = finite_differences(loss, array)
+        assert grads[name] == pytest.approx(expected, rel=1e-5, abs=1e-7), name
+
+
+def test_each_row_has_its_own_condition_in_every_batch(data, monkeypatch):
+    X, C, y = data
+    names = C.argmax(axis=1)
+    seen = []
+    original = vaelite.training.step
+
+    def spy(objective, params, adam, x, eps):
+        h = []
+        call = vaelite.Dense.__call__
+        monkeypatch.setattr(
+            vaelite.Dense,
+            "__call__",
+            lambda net, p, a, heads: h.append(a) or call(net, p, a, heads),
+        )
+        objective.encode(params, x)
+        monkeypatch.setattr(vaelite.Dense, "__call__", call)
+        seen.append((x, h[0][:, 64:].argmax(axis=1)))
+        return original(objective, params, adam, x, eps)
+
+    monkeypatch.setattr(vaelite.training, "step", spy)
+    vaelite.fit(X, condition=C, **{**SETTINGS, "max_epochs": 1})
+    label_of = {x.tobytes(): name for x, name in zip(X, names, strict=True)}
+    for x, found in seen:
+        assert [label_of[row.tobytes()] for row in x] == list(found)
+
+
+def test_one_row_is_the_condition_of_all(conditional, data):
+    X, C, _ = data
+    seven = np.eye(10)[7]
+    all_sevens = np.tile(seven, (6, 1))
+    for sample in (
+        conditional.sample(6, rng=0, condition=seven),
+        conditional.sample(6, rng=0, condition=all_sevens),
+    ):
+        assert sample.shape == (6, 64)
+    assert np.array_equal(
+        conditional.sample(6, rng=0, condition=seven),
+        conditional.sample(6, rng=0, condition=all_sevens),
+    )
+    assert not np.array_equal(
+        conditional.sample(6, rng=0, condition=seven),
+        conditional.sample(6, rng=0, condition=np.eye(10)[1]),
+    )
+    assert np.array_equal(
+        conditional.reconstruct(X[:6], condition=seven),
+        conditional.reconstruct(X[:6], condition=all_sevens),
+    )
+    assert conditional.sample(0, condition=seven).shape == (0, 64)
+
+
+def test_test_rows_have_conditions_too(data):
+    X, C, _ = data
+    vae = vaelite.fit(X[:1500], X[1500:], condition=C[:1500], condition_test=C[1500:], **SETTINGS)
+    assert len(vae.history["test_loss"]) == 4
+    with pytest.raises(
+        ValueError, match="fitted with a condition of 10 columns: pass condition_test="
+    ):
+        vaelite.fit(X[:1500], X[1500:], condition=C[:1500], **SETTINGS)
+
+
+def test_held_out_rows_keep_their_conditions(data):
+    """The condition is the data: held-out rows are predicted only if conditions stay in order."""
+    rng = np.random.default_rng(0)
+    C = rng.random((400, 3))
+    settings = {
+        "latent_dim": 1,
+        "hidden_dim": (),
+        "learning_rate": 0.05,
+        "max_epochs": 60,
+        "rng": 0,
+    }
+    likelihood = vaelite.Gaussian(mean="identity", sigma="shared", floor=-3)
+    with pytest.warns(vaelite.ConvergenceWarning):
+        vae = vaelite.fit(C, condition=C, likelihood=likelihood, **settings)
+    assert vae.history["val_nll"][vae.best_epoch - 1] < -3
+    assert vae.score(C, condition=C) > vae.score(C, condition=C[::-1]) + 10
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        (None, "was fitted with a condition of 10 columns: pass condition="),
+        (np.zeros((7, 10)), "condition has 7 rows, but there are 5 examples"),
+        (np.zeros((5, 3)), "condition has 3 features, but the model is expecting 10"),
+        (np.zeros(5), r"for class labels y pass np.eye\(n_classes\)\[y\]"),
+        (np.full((5, 10), np.nan), "Input condition contains NaN"),
+    ],
+)
+def test_conditions_that_do_not_fit(condition, message, conditional, data):
+    X = data[0][:5]
+    for call in (conditional.encode, conditional.score, conditional.reconstruct):
+        with pytest.raises(ValueError, match=message):
+            call(X, condition=condition)
+
+
+def test_a_condition_for_a_model_without_one(vae, data):
+    X, C, _ = data
+    with pytest.raises(ValueError, match="was fitted without a condition: leave out condition="):
+        vae.encode(X[:5], condition=C[:5])
+
+
+def test_labels_in_place_of_a_condition(data):
+    X, _, y = data
+    with pytest.raises(ValueError, match=r"for class labels y pass np.eye"):
+        vaelite.fit(X, condition=y, **SETTINGS)
+
+
+def test_inference_for_conditional_models(conditional, data):
+    X, C, _ = data
+    X, C = X[:12], C[:12]
+    q = vaelite.infer(conditional, X, condition=C, n_steps=30)
+    elbo = vaelite.elbo(conditional, X, 200, condition=C)
+    refined = vaelite.elbo(conditional, X, 200, q=q, condition=C)
+    assert refined.value.mean() > elbo.value.mean() - 0.5
+    log_evidence = vaelite.log_evidence(conditional, X, 500, condition=C)
+    assert log_evidence.value.mean() > elbo.value.mean()
+    assert vaelite.elbo_parts(conditional, X, condition=C).kl.shape == (12, 2)
+    ledger = vaelite.ledger(conditional, X, condition=C)
+    assert sum(ledger.terms.values()) == pytest.approx(-conditional.score(X, condition=C), abs=1e-2)
+    gaps = vaelite.inference_gaps(conditional, X, 50, condition=C, n_steps=5)
+    assert gaps.elbo.value.shape == (12,)
+    with pytest.raises(
+        ValueError, match="Quadrature is for models that were fitted without a condition"
+    ):
+        vaelite.Quadrature(conditional)
+
+
+def test_other_models_with_a_condition(data):
+    X, C, _ = data
+    X, C = X[:300], C[:300]
+    ae = vaelite.fit_autoencoder(X, condition=C, **SETTINGS)
+    assert ae.encode(X, condition=C).shape == (300, 2)
+    assert ae.reconstruction_loss(X, condition=C).shape == (300,)
+    model = vaelite.MeanField(hidden_dim=16).fit(X, condition=C, max_epochs=3, rng=0)
+    assert model.sample(3, rng=0, condition=C[0]).shape == (3, 64)
+    assert model.encode(X[:3], condition=C[:3])[0].shape == (3, 2)
+
+
+def test_figures(conditional, data):
+    X, C, _ = data
+    vaelite.plots.samples(conditional, 9, rng=0, condition=np.eye(10)[7])
+    vaelite.plots.reconstructions(conditional, X, 5, condition=C[:5])
+    vaelite.plots.latent_grid(conditional, 3, condition=np.eye(10)[7])
+
+
+def test_samples_of_each_digit_are_classified_as_that_digit(data):
+    """By a classifier that saw only real digits, and is right about 98 % of them."""
+    X, C, y = data
+    classifier = SVC(C=10).fit(X[:1200], y[:1200])
+    assert classifier.score(X[1200:], y[1200:]) > 0.93
+    vae = vaelite.fit(X, condition=C, hidden_dim=128, max_epochs=100, stopping="epochs", rng=0)
+    for digit in range(10):
+        samples = vae.sample(100, rng=digit, mean=True, condition=np.eye(10)[digit])
+        right = np.sum(classifier.predict(samples) == digit)
+        assert right >= 95, f"{right} of 100 samples of {digit} are classified as {digit}"
