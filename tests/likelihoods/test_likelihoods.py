@@ -271,3 +271,17 @@ def test_what_a_likelihood_of_ones_own_lacks_is_named():
         vaelite.fit(
             np.random.default_rng(0).random((40, 3)), likelihood=vaelite.Likelihood(), batch_size=10
         )
+
+
+def test_an_encoder_may_be_wider_than_the_data(digits, quick):
+    levels = np.rint(digits[0][:200] * 4)
+    likelihood = Categorical(5, one_hot=True)
+    seen = likelihood.encoder_input(levels[:2].astype(np.float32))
+    assert seen.dtype == np.float32
+    assert seen.shape == (2, 64 * 5)
+    assert np.array_equal(seen.reshape(2, 64, 5).argmax(axis=2), levels[:2])
+    assert np.array_equal(seen.sum(axis=1), [64, 64])
+    vae = vaelite.fit(levels, **quick, likelihood=likelihood)
+    assert vae.params["encoder.0.W"].shape == (64 * 5, 32)
+    assert vae.params["decoder.logits.W"].shape == (32, 64 * 5)
+    assert np.isfinite(vae.score(levels))

@@ -17,11 +17,11 @@ BATCH_SIZE = 128  # by default
 
 
 def check_callbacks(name, callbacks):
-    """Return one callback, or a list of them, as a list."""
+    """Return one callback, or several, as a tuple."""
     callbacks = [callbacks] if callable(callbacks) else callbacks
     if not isinstance(callbacks, (list, tuple)):
         raise TypeError(f"callbacks should be a callable or a list of them, got {callbacks!r}")
-    return [check_callable("a callback", callback) for callback in callbacks]
+    return tuple(check_callable("a callback", callback) for callback in callbacks)
 
 
 def _optional(check):

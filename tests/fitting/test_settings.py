@@ -1,0 +1,103 @@
+"""The settings of a fit: one table, checked once, shown by help()."""
+
+import inspect
+
+import pytest
+
+import vaelite
+from vaelite.fitting.settings import CONSTRAINTS, ELBOSettings, FitSettings, MeanFieldSettings
+
+KINDS = (
+    (vaelite.VAE, ELBOSettings),
+    (vaelite.Autoencoder, FitSettings),
+    (vaelite.MeanField, MeanFieldSettings),
+)
+
+
+@pytest.mark.parametrize(("kind", "settings"), KINDS)
+def test_help_shows_every_setting_with_its_default_and_description(kind, settings):
+    parameters, doc = inspect.signature(kind.fit).parameters, kind.fit.__doc__
+    for name in settings.names():
+        assert parameters[name].default == getattr(settings(), name)
+        assert f"\n{name} : " in doc, name
+    assert "settings" not in parameters
+    assert "{settings}" not in doc
+    for name in settings.excluded:
+        assert name not in parameters
+        assert f"\n{name} : " not in doc
+
+
+def test_every_constraint_is_of_a_setting():
+    assert set(CONSTRAINTS) <= {*ELBOSettings.names(), *MeanFieldSettings.names()}
+
+
+@pytest.mark.parametrize(("kind", "settings"), KINDS)
+def test_a_setting_that_a_model_does_not_have(kind, settings, digits):
+    with pytest.raises(
+        TypeError, match=r"unexpected keyword argument 'learnin_rate'; did you mean 'learning_rate'"
+    ):
+        kind().fit(digits[0], learnin_rate=1)
+    for name in settings.excluded:
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
+            kind().fit(digits[0], **{name: 2})
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        (
+            {"stopping": "epochs", "tol": 0.1},
+            ValueError,
+            'tol=0.1 has no meaning with stopping="epochs"',
+        ),
+        ({"stopping": "lecture", "patience": 3}, ValueError, "patience=3 has no meaning"),
+        ({"stopping": vaelite.HeldOut}, TypeError, r"got a class; pass HeldOut\(\)"),
+        (
+            {"stopping": vaelite.HeldOut(), "tol": 0.2},
+            ValueError,
+            "pass tol to the rule itself: HeldOut",
+        ),
+        ({"normalized": 1}, TypeError, "normalized should be True or False"),
+        (
+            {"importance_samples": 2, "warmup_epochs": 3},
+            ValueError,
+            "warmup_epochs=3 has no meaning",
+        ),
+    ],
+)
+def test_settings_that_cannot_work(settings, error, message):
+    with pytest.raises(error, match=message):
+        ELBOSettings(**settings)
+
+
+def test_a_rule_is_an_instance_too_and_serves_several_fits(digits, quick):
+    rule = vaelite.HeldOut(tol=0.3, patience=2)
+    settings = {**quick, "stopping": rule, "learning_rate": 0.02, "max_epochs": 100}
+    first, second = (vaelite.fit(digits[0][:400], **settings) for _ in range(2))
+    assert first.converged
+    assert "for 2 epochs" in first.stop_reason
+    assert "0.3 nats" in first.stop_reason
+    assert first.n_epochs == second.n_epochs == first.best_epoch + 2
+    named = {"stopping": "heldout", "tol": 0.3, "patience": 2}
+    assert vaelite.fit(digits[0][:400], **{**settings, **named}).n_epochs == first.n_epochs
+    assert (rule.best, rule.failures) == (None, 0)
+
+
+def test_held_out_losses_have_a_name_of_their_own(digits, quick):
+    X = digits[0][:300]
+    held_out = vaelite.fit(X, **{**quick, "stopping": vaelite.HeldOut(patience=1, tol=1e9)})
+    assert {"val_loss", "val_nll", "val_kl"} <= held_out.history.keys()
+    assert not any(name.startswith("eval") for name in held_out.history)
+    training_rows = vaelite.fit(X, **quick)
+    assert "eval_loss" in training_rows.history
+    assert not any(name.startswith("val") for name in training_rows.history)
+    tested = vaelite.fit(X, X[:50], **quick)
+    assert "test_loss" in tested.history
+    assert "eval_loss" not in tested.history
+
+
+def test_nothing_is_printed_unless_asked_for(digits, quick, capsys):
+    vaelite.fit(digits[0][:200], **quick)
+    assert capsys.readouterr() == ("", "")
+    vaelite.fit(digits[0][:200], **quick, progress=True)
+    assert "** epoch: 4, eval_loss:" in capsys.readouterr().out
