@@ -97,9 +97,9 @@ class Dataset:
             is_double = X.dtype.kind == "f" and X.dtype.itemsize >= 8
             dtype = np.dtype(np.float64 if is_double else np.float32)
         summary = summarize(X, dtype, name, likelihood.grey_levels)
-        likelihood.check(summary)
         if fitting and likelihood.grey_levels:
             check_grey_levels(X, name)
+        likelihood.check(summary)
         if fitting:
             likelihood.advise(summary)
         return cls(X, dtype, likelihood.grey_levels, backend)

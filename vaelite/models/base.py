@@ -97,9 +97,9 @@ class LatentModel:
         seed, rule = seed_sequence(settings.rng), settings.rule()
         evaluated = {"val" if rule.holds_out else "eval": data}
         if X_test is not None:
-            test = self._checked(X_test, "X_test", data.dtype, data.n_features)
+            test = self._checked(X_test, "X_test", data.dtype, data.n_features).held()
             test = test.given(condition_test, data.n_conditions, name="condition_test")
-            evaluated = (evaluated if rule.needs_losses else {}) | {"test": test.held()}
+            evaluated = (evaluated if rule.needs_losses else {}) | {"test": test}
         if rule.holds_out:
             rng = generator(seed, Stream.SPLIT)
             data, evaluated["val"] = data.split(settings.validation_fraction, rng)
