@@ -5,6 +5,8 @@ import sys
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import sklearn.manifold  # noqa: F401  (loads the threads that are limited below)
+import threadpoolctl
 
 import vaelite
 from vaelite import plots
@@ -61,7 +63,8 @@ def test_latent_means_of_chosen_axes(deep, digits):
 
 def test_tsne_lays_out_every_row(deep, digits):
     X, y = digits[0][:200], digits[1][:200]
-    first, second = (plots.tsne_means(deep, X, y, rng=0) for _ in range(2))
+    with threadpoolctl.threadpool_limits(1, "openmp"):  # threads would add up in any order
+        first, second = (plots.tsne_means(deep, X, y, rng=0) for _ in range(2))
     points = [np.concatenate([np.asarray(c.get_offsets()) for c in ax.collections]) for ax in (first, second)]
     assert points[0].shape == (200, 2)
     assert np.array_equal(*points)
