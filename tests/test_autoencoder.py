@@ -23,7 +23,8 @@ def test_it_reconstructs_and_has_no_noise(autoencoder, digits):
 def test_its_loss_is_the_reconstruction_alone(autoencoder, digits):
     X = digits[0]
     nll = vaelite.negloglikelihood(X, *autoencoder.decode(autoencoder.encode(X)[0]))
-    assert autoencoder.score_samples(X) == pytest.approx(-nll, rel=1e-5)
+    # float32 sums of 64 terms of about 1, which cancel where the loss is near 0
+    assert autoencoder.score_samples(X) == pytest.approx(-nll, rel=1e-5, abs=1e-4)
     assert autoencoder.history["eval_kl"] == [0.0] * 4
     assert autoencoder.history["eval_loss"] == autoencoder.history["eval_nll"]
 
