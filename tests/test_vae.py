@@ -179,7 +179,8 @@ def test_score_is_the_elbo_with_all_constants(vae, digits):
 
 def test_scores_do_not_depend_on_what_else_is_scored(vae, digits):
     X = digits[0]
-    assert vae.score_samples(X)[:10] == pytest.approx(vae.score_samples(X[:10]), abs=1e-4)
+    # to rounding, 64 pixels * 32 nats * float32's eps: other kernels compute batches of 10 rows
+    assert vae.score_samples(X)[:10] == pytest.approx(vae.score_samples(X[:10]), abs=3e-4)
 
 
 def test_samples_come_from_the_prior(vae, monkeypatch):

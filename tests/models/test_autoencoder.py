@@ -25,7 +25,8 @@ def test_it_reconstructs_and_has_no_noise(autoencoder, digits):
 def test_its_loss_is_the_reconstruction_alone(autoencoder, digits):
     X = digits[0]
     nll = vaelite.negloglikelihood(X, *autoencoder.decode(autoencoder.encode(X)))
-    assert autoencoder.reconstruction_loss(X) == pytest.approx(nll, rel=1e-5)
+    # float32 sums of 64 terms of about 1, which cancel where the loss is near 0
+    assert autoencoder.reconstruction_loss(X) == pytest.approx(nll, rel=1e-5, abs=1e-4)
     assert not hasattr(autoencoder, "score_samples")  # it has no ELBO
     assert autoencoder.history["eval_kl"] == [0.0] * 4
     assert autoencoder.history["eval_loss"] == autoencoder.history["eval_nll"]
