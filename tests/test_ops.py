@@ -64,3 +64,13 @@ def test_mean(dtype, rng):
     assert ops.mean(x) == pytest.approx(x.mean())
     assert grad == pytest.approx(np.full(7, 1 / 7))
     assert ops.mean(x).dtype == grad.dtype == dtype
+
+
+def test_second_derivatives_of_a_mean(rng):
+    check_grads(lambda x: ops.mean(x * x * x), modes=["rev"], order=2)(rng.standard_normal(5))
+
+
+def test_join(rng):
+    a, b = rng.standard_normal((5, 3)), rng.standard_normal((5, 2))
+    assert np.array_equal(ops.join(a, b), np.hstack([a, b]))
+    check_grads(lambda a, b: ops.join(a, b) ** 2, modes=["rev"], order=2)(a, b)

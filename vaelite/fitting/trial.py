@@ -12,6 +12,39 @@ ADVICE = (
 )
 
 
+def try_network(network, n_inputs, heads, params):
+    """Compute a network's outputs once, for a few rows.
+
+    Parameters
+    ----------
+    network : Network
+    n_inputs : int
+    heads : dict of str to Head
+    params : dict of arrays
+        The network's own.
+
+    Raises
+    ------
+    ValueError
+        If the outputs are not one array of the right shape per head.
+    """
+    rows, dtype = 3, next(iter(params.values())).dtype
+    outputs = network(params, np.full((rows, n_inputs), 0.5, dtype), heads)
+    kind = type(network).__name__
+    if not isinstance(outputs, tuple | list) or len(outputs) != len(heads):
+        found = len(outputs) if isinstance(outputs, tuple | list) else type(outputs).__name__
+        raise ValueError(
+            f"{kind} should return {len(heads)} outputs ({', '.join(heads)}), got {found}"
+        )
+    for (name, (size, varies)), array in zip(heads.items(), outputs, strict=True):
+        shape = np.shape(array)
+        if shape != (rows, size) and (varies or shape not in ((1, size), (size,))):
+            raise ValueError(
+                f"the output {name} of {kind} should have shape {(rows, size)} for {rows} rows, "
+                f"got {shape}"
+            )
+
+
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # training reports these
 def try_terms(objective, params, x, eps):
     """Evaluate and differentiate the terms once, on a few rows.

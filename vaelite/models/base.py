@@ -19,6 +19,7 @@ from ..data.checks import check_array, check_width, summarize
 from ..data.dataset import Dataset
 from ..fitting.progress import ModelCallback, reporters
 from ..fitting.run import CHUNK_ROWS, Run
+from ..fitting.trial import try_network
 from ..likelihoods import LIKELIHOODS
 from ..networks.base import own_params
 from ..objectives import TERMS, in_dtype
@@ -104,6 +105,8 @@ class LatentModel:
             rng = generator(seed, Stream.SPLIT)
             data, evaluated["val"] = data.split(settings.validation_fraction, rng)
         model = self._started(data.n_features, data.n_conditions, data.dtype, seed)
+        for name, (network, n_inputs, heads) in model.networks().items():
+            try_network(network, n_inputs, heads, own_params(model.params, name))
         run, state = model._plan(settings.for_rows(len(data)), seed, rule, data, evaluated)
         run.try_terms(state.params)
         callbacks = [ModelCallback(call, model._at) for call in settings.callbacks]

@@ -1,0 +1,97 @@
+"""A network of your own: a recurrent one, against a loop, trained, saved and loaded."""
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+
+import vaelite
+from helpers import finite_differences
+
+SETTINGS = {"max_epochs": 3, "stopping": "epochs", "rng": 0}
+
+
+class Recurrent(vaelite.Network):
+    """Reads an image row by row; the last state is its only hidden layer."""
+
+    def __init__(self, rows, hidden_dim):
+        self.rows, self.hidden_dim = rows, hidden_dim
+
+    def shapes(self, n_inputs, heads):
+        H = self.hidden_dim
+        own = {"input.W": (n_inputs // self.rows, H), "state.W": (H, H), "state.b": (H,)}
+        return {**own, **self.head_shapes(H, heads)}
+
+    def __call__(self, params, h, heads):
+        rows = anp.reshape(h, (len(h), self.rows, -1))
+        state = anp.tanh(anp.matmul(rows[:, 0], params["input.W"]) + params["state.b"])
+        for t in range(1, self.rows):
+            new = anp.matmul(rows[:, t], params["input.W"])
+            state = anp.tanh(new + anp.matmul(state, params["state.W"]) + params["state.b"])
+        return self.outputs(params, state, heads)
+
+
+def test_it_is_trained(digits):
+    X = digits[0][:600]
+    vae = vaelite.fit(X, encoder=Recurrent(8, 16), hidden_dim=32, **SETTINGS)
+    assert vae.history["eval_loss"][-1] < vae.history["eval_loss"][0] - 5
+    assert vae.params["encoder.state.W"].shape == (16, 16)
+    assert (
+        abs(vae.params["encoder.state.W"]).max() <= np.sqrt(6 / 32) + 0.1
+    )  # Glorot, a little trained
+    assert {array.dtype for array in vae.params.values()} == {np.dtype(np.float32)}
+
+
+def test_it_reads_row_by_row(rng):
+    network = Recurrent(3, 4)
+    shapes = network.shapes(6, {"mu": vaelite.Head(2)})
+    p = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+    x = rng.standard_normal((5, 6))
+    (mu,) = network(p, x, {"mu": vaelite.Head(2)})
+    for row, expected in zip(x, mu, strict=True):
+        state = np.zeros(4)
+        for t in range(3):
+            state = np.tanh(
+                row[2 * t : 2 * t + 2] @ p["input.W"] + state @ p["state.W"] + p["state.b"]
+            )
+        assert state @ p["mu.W"] + p["mu.b"] == pytest.approx(expected)
+
+
+def test_its_gradients_are_finite_differences(rng):
+    vae = vaelite.VAE(2, encoder=Recurrent(2, 3), hidden_dim=4).build(6, np.float64, rng=0)
+    objective, x, eps = vae.objective(), rng.random((4, 6)), rng.standard_normal((4, 2))
+    _, grads = vaelite.value_and_grad(objective)(vae.params, x, eps)
+    for name, array in vae.params.items():
+        loss = lambda a, name=name: objective({**vae.params, name: a}, x, eps)
+        assert grads[name] == pytest.approx(finite_differences(loss, array), rel=1e-4, abs=1e-6), (
+            name
+        )
+
+
+def test_it_is_saved_and_loaded_with_the_network_given_again(digits, tmp_path):
+    X = digits[0][:300]
+    vae = vaelite.fit(X, encoder=Recurrent(8, 5), **SETTINGS)
+    vae.save(tmp_path / "vae.npz")
+    loaded = vaelite.load(tmp_path / "vae.npz", encoder=Recurrent(8, 5))
+    assert np.array_equal(loaded.encode(X)[0], vae.encode(X)[0])
+
+
+class Wrong(Recurrent):
+    def __call__(self, params, h, heads):
+        return super().__call__(params, h, heads)[:1]
+
+
+def test_a_network_with_too_few_outputs_is_explained(digits):
+    with pytest.raises(ValueError, match=r"Wrong should return 2 outputs \(mu, logsigma\), got 1"):
+        vaelite.fit(digits[0], encoder=Wrong(8, 4), **SETTINGS)
+
+
+class Misshapen(Recurrent):
+    def __call__(self, params, h, heads):
+        return tuple(out[:, :1] for out in super().__call__(params, h, heads))
+
+
+def test_a_network_with_outputs_of_another_shape_is_explained(digits):
+    with pytest.raises(
+        ValueError, match=r"output mu of Misshapen should have shape \(3, 2\) .* got \(3, 1\)"
+    ):
+        vaelite.fit(digits[0], encoder=Misshapen(8, 4), **SETTINGS)
