@@ -1,6 +1,6 @@
 """Where the time of a training step goes, on the lecture's network: python benchmarks/breakdown.py
 
-Medians of each part by itself, in milliseconds and in per cent of a step. Tape and Python are what a step costs of a
+Medians of each part by itself, in milliseconds and in percent of a step. Tape and Python are what a step costs of a
 network of some twenty numbers: all but arithmetic. Elementwise formulas and small products are what is left.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 from peers import MatrixProducts, Work
 
 import vaelite
-from vaelite import trainer
+from vaelite import training
 
 
 def milliseconds(function, batches, times=300):
@@ -37,12 +37,12 @@ def step_of(work):
         objective,
         adam,
         batches,
-        lambda x, eps: trainer.step(objective, params, adam, x, eps),
+        lambda x, eps: training.step(objective, params, adam, x, eps),
     )
 
 
 def main():
-    trainer.keep_freed_memory()
+    training.keep_freed_memory()
     params, objective, _, batches, step = step_of(Work())
     *_, tiny, tiny_step = step_of(Work(pixels=4, hidden_dim=(2,), batch_size=2))
     _, grads = vaelite.value_and_grad(objective)(params, *batches[0])
@@ -55,7 +55,7 @@ def main():
         "Adam": milliseconds(lambda *_: adam.update(copies, grads), batches),
         "autograd's tape and Python": milliseconds(tiny_step, tiny),
         "whether all is finite": milliseconds(
-            lambda *_: [trainer._all_finite(g) for g in grads.values()], batches
+            lambda *_: [training.is_finite(g) for g in grads.values()], batches
         ),
     }
     parts["elementwise formulas, small products"] = whole - sum(parts.values())

@@ -1,7 +1,7 @@
 """The same training step as its users write it in other libraries, and the matrix products alone.
 
 Each class takes a `Work` and starting weights, named as vaelite's, and has a method ``step(x, eps)`` that returns the
-loss before the step. All compute the same numbers: the Gaussian loss without its constants, one sigma an image, or the
+loss before the step. All compute the same numbers: the Gaussian loss without its constants, one sigma per image, or the
 Bernoulli loss; then Adam.
 """
 
@@ -12,8 +12,8 @@ import autograd.numpy as anp
 import numpy as np
 
 import vaelite
-from vaelite.backend import backend
-from vaelite.trainer import keep_freed_memory, step
+from vaelite.arrays.backend import get_backend
+from vaelite.training import keep_freed_memory, step
 
 LEARNING_RATE = 1e-3
 FLOOR = vaelite.Gaussian().floor
@@ -50,7 +50,7 @@ class Vaelite:
             work.vae().objective(normalized=False),
             vaelite.Adam(LEARNING_RATE),
         )
-        self.to_device = backend(work.backend).to_device
+        self.to_device = get_backend(work.backend).to_device
         self.params = {name: self.to_device(array) for name, array in params.items()}
 
     def step(self, x, eps):

@@ -28,14 +28,14 @@ LECTURE = {
     "rows": 10_000,
     "pixels": 784,
     "hidden units": 512,
-    "latents": 2,
+    "latent dimensions": 2,
     "importance samples": 1,
 }
 SIZES = {
     "rows": (1_000, 10_000, 100_000, 1_000_000),
     "pixels": (64, 196, 784, 3136),
     "hidden units": (64, 256, 1024, 4096),
-    "latents": (2, 8, 32, 128),
+    "latent dimensions": (2, 8, 32, 128),
     "importance samples": (1, 4, 16, 64),
 }
 STEPS = 60
@@ -61,9 +61,9 @@ def turn(sizes, steps, folder):
         write(path, sizes["rows"], sizes["pixels"])
     X, clock = np.load(path, mmap_mode="r"), Clock()
     vaelite.fit(
-        X, X[:1000], latent_dim=sizes["latents"], hidden_dim=sizes["hidden units"],
+        X, X[:1000], latent_dim=sizes["latent dimensions"], hidden_dim=sizes["hidden units"],
         importance_samples=sizes["importance samples"], stopping="epochs", max_epochs=1, steps_per_epoch=steps,
-        rng=0, progress=False, log_every=1, callbacks=clock,
+        rng=0, log_every=1, callbacks=clock,
     )  # fmt: skip
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps([1e3 * float(np.median(np.diff(clock.times))), resident]))
@@ -106,15 +106,15 @@ def draw(results, path):
                 )
             ax.margins(0.15, 0.25)
         axes[1, column].set_xlabel(name)
-    axes[0, 0].set_ylabel("milliseconds a step")
+    axes[0, 0].set_ylabel("milliseconds per step")
     axes[1, 0].set_ylabel("resident memory, MB")
-    figure.suptitle("What a step costs, and what a fit holds in memory")
+    figure.suptitle("Time of a step and memory of a fit")
     figure.savefig(path, dpi=80)
 
 
 def table(results):
     """Lines of Markdown."""
-    lines = ["| | sizes | ms a step | MB resident |", "| --- | --- | --- | --- |"]
+    lines = ["| | sizes | ms per step | MB resident |", "| --- | --- | --- | --- |"]
     for name, points in results.items():
         sizes, times, memory = zip(*points, strict=True)
         cells = (
@@ -163,7 +163,7 @@ def main():
                     (size, *(statistics.median(values) for values in zip(*found, strict=True)))
                 )
                 print(
-                    f"{name} = {size:,}: {results[name][-1][1]:.2f} ms a step, {results[name][-1][2]:.0f} MB",
+                    f"{name} = {size:,}: {results[name][-1][1]:.2f} ms per step, {results[name][-1][2]:.0f} MB",
                     flush=True,
                 )
     text = [circumstances(["Vaelite"]), "", *table(results)]

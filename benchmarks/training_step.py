@@ -93,9 +93,9 @@ def check_losses(losses):
 
 
 def table(results):
-    """Lines of Markdown: milliseconds a step, and vaelite's time as a part of each peer's."""
+    """Lines of Markdown: milliseconds per step, and vaelite's time as a part of each peer's."""
     peers = [peer for peer in PEERS if any(peer in times for times in results.values())]
-    head = ["network and batch", "ms a step", *(f"/ {peer}" for peer in peers if peer != "Vaelite")]
+    head = ["network and batch", "ms per step", *(f"/ {peer}" for peer in peers if peer != "Vaelite")]
     rows = [head, ["---"] * len(head)]
     for name, times in results.items():
         medians = {peer: statistics.median(ms) for peer, ms in times.items()}
