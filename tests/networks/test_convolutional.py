@@ -241,6 +241,11 @@ REFUSED = [
         r"images of 28 x 28 x 1 = 784 numbers, but a row has 64; pass image_shape=",
     ),
     (
+        partial(vaelite.VAE(encoder=Convolutional((4, 4), 8)).build, 64),
+        ValueError,
+        r"images of 4 x 4 x 1 = 16 numbers, but a row has 64; pass image_shape=",
+    ),
+    (
         partial(TransposedConvolutional((28, 28), 8).shapes, 2, {"mu": Head(64)}),
         ValueError,
         r"images of 28 x 28 = 784 pixels.*the outputs have mu: 64; pass image_shape=",
@@ -263,3 +268,14 @@ def test_networks_can_be_differentiated_twice(rng):
         return anp.sum(decoder(q, encoder(p, x, CODE)[0], heads)[0] ** 2)
 
     check_grads(there_and_back, modes=["rev"], order=2)(rng.random((2, 16)))
+
+
+def test_a_condition_joins_after_the_convolutions(digits):
+    X, C = digits[0][:200], np.eye(10)[digits[1][:200]]
+    encoder = Convolutional((8, 8), (3, 4))
+    settings = {"max_epochs": 2, "stopping": "epochs", "rng": 0}
+    vae = vaelite.fit(X, condition=C, encoder=encoder, decoder=encoder.transposed(), **settings)
+    assert vae.params["encoder.0.W"].shape == (4, 4, 1, 3)
+    assert vae.params["encoder.mu.W"].shape == (2 * 2 * 4 + 10, 2)
+    assert vae.params["decoder.0.W"].shape == (2 + 10, 2 * 2 * 4)
+    assert vae.sample(3, rng=0, condition=C[0]).shape == (3, 64)

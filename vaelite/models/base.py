@@ -150,6 +150,7 @@ class LatentModel:
         start = self._with(Solution({}, n_features, n_conditions))
         rng = generator(seed, Stream.INIT)
         for prefix, (network, n_inputs, heads) in start.networks().items():
+            network.check_inputs(n_inputs, n_conditions)
             params = network.init_params(rng, network.shapes(n_inputs, heads), dtype)
             start.params |= {f"{prefix}.{name}": array for name, array in params.items()}
         return start

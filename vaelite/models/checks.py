@@ -53,7 +53,7 @@ def check_likelihood(value):
 
 def check_network(name, value):
     """Return an object with the methods of a network."""
-    methods = "shapes", "init_params", "__call__"
+    methods = "shapes", "init_params", "check_inputs", "__call__"
     return _check_methods(name, value, methods, "an object like Dense(512)")
 
 

@@ -69,6 +69,16 @@ class Network:
             f"{type(self).__name__} needs a method __call__(params, h, heads)"
         )
 
+    def check_inputs(self, n_inputs, n_conditions):
+        """Refuse inputs that do not fit, before training. Here: nothing is refused.
+
+        Parameters
+        ----------
+        n_inputs : int
+            Columns of the input, with those of the condition, which come last.
+        n_conditions : int
+        """
+
     def init_params(self, rng, shapes, dtype):
         """Return first parameters, a dict of arrays, for ``shapes``.
 

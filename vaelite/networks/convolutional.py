@@ -106,18 +106,23 @@ class Convolutional(_ImageNetwork):
             self.init,
         )
 
+    def check_inputs(self, n_inputs, n_conditions):
+        """Refuse rows that are not images of this shape, with the condition after them."""
+        pixels = math.prod(self.image_shape)
+        if n_inputs - n_conditions != pixels:
+            product = " x ".join(map(str, self.image_shape))
+            raise ValueError(
+                f"the encoder expects images of {product} = {pixels} numbers, but a row has "
+                f"{n_inputs - n_conditions}; pass image_shape=(height, width) of your images"
+            )
+
     def shapes(self, n_inputs, heads):
         """The shape of each parameter by name.
 
         Kernels are (rows, columns, channels before, channels after).
         """
         pixels = math.prod(self.image_shape)
-        if n_inputs < pixels:
-            product = " x ".join(map(str, self.image_shape))
-            raise ValueError(
-                f"the encoder expects images of {product} = {pixels} numbers, but a row has "
-                f"{n_inputs}; pass image_shape=(height, width) of your images"
-            )
+        self.check_inputs(n_inputs, max(0, n_inputs - pixels))
         channels = self.image_shape[2], *self.channels
         n_features = math.prod(self._grids()[-1]) * channels[-1] + n_inputs - pixels
         dense = n_features, *self.hidden_dim
