@@ -4,8 +4,9 @@ from .fitting.settings import ELBOSettings, with_settings
 from .models.base import encoder_width
 from .models.checks import check_fitted, check_network
 from .models.variational import VariationalModel
-from .networks import Dense, Head
+from .networks import Head
 from .networks.base import own_params
+from .networks.dense import dense_unless_given
 from .objectives import objective_class
 from .ops import join
 
@@ -78,9 +79,9 @@ class VAE(VariationalModel):
             "neglogposterior": neglogposterior,
             "reparameterize": reparameterize,
         }
-        dense = Dense(hidden_dim, activation, init)
-        self.encoder = check_network("encoder", dense if encoder is None else encoder)
-        decoder = dense.reversed() if decoder is None else decoder
+        dense = hidden_dim, activation, init
+        encoder, decoder = dense_unless_given(*dense, encoder, decoder)
+        self.encoder = check_network("encoder", encoder)
         super().__init__(latent_dim, decoder, likelihood, own_terms, dtype, backend)
 
     @with_settings(ELBOSettings)

@@ -93,6 +93,15 @@ def test_what_is_not_a_network(network, error, message):
         vaelite.VAE(encoder=network)
 
 
+@pytest.mark.parametrize("settings", [{"hidden_dim": 8}, {"activation": "tanh"}, {"init": "torch"}])
+def test_settings_of_dense_networks_that_would_not_be_used(settings):
+    with pytest.raises(
+        ValueError, match="encoder and decoder were both passed; leave these settings out"
+    ):
+        vaelite.VAE(encoder=Dense(8), decoder=Dense(8), **settings)
+    vaelite.VAE(encoder=Dense(8), **settings)
+
+
 @pytest.mark.parametrize("network", [vaelite.Network()])
 def test_a_network_without_its_methods_says_which(network, digits):
     with pytest.raises(NotImplementedError, match="needs a method shapes"):

@@ -4,8 +4,9 @@ import numpy as np
 
 from .. import training
 from ..fitting.settings import FitSettings, with_settings
-from ..networks import Dense, Head
+from ..networks import Head
 from ..networks.base import own_params
+from ..networks.dense import dense_unless_given
 from ..objectives import Reconstruction
 from ..ops import join
 from .base import LatentModel, encoder_width
@@ -53,9 +54,9 @@ class Autoencoder(LatentModel):
         dtype=None,
         backend="numpy",
     ):
-        dense = Dense(hidden_dim, activation, init)
-        self.encoder = check_network("encoder", dense if encoder is None else encoder)
-        decoder = dense.reversed() if decoder is None else decoder
+        dense = hidden_dim, activation, init
+        encoder, decoder = dense_unless_given(*dense, encoder, decoder)
+        self.encoder = check_network("encoder", encoder)
         own_terms = {"negloglikelihood": negloglikelihood}
         super().__init__(latent_dim, decoder, likelihood, own_terms, dtype, backend)
 

@@ -10,7 +10,7 @@ from ..adam import Adam
 from ..arrays.dispatch import number
 from ..fitting.run import Run
 from ..fitting.settings import MeanFieldSettings, with_settings
-from ..networks import Dense
+from ..networks.dense import dense_unless_given
 from ..objectives import NegELBO, objective_class
 from ..state import Solution, TrainState
 from .inference import Q, infer
@@ -78,8 +78,7 @@ class MeanField(VariationalModel):
             "neglogposterior": neglogposterior,
             "reparameterize": reparameterize,
         }
-        if decoder is None:
-            decoder = Dense(hidden_dim, activation, init).reversed()
+        _, decoder = dense_unless_given(hidden_dim, activation, init, None, decoder)
         super().__init__(latent_dim, decoder, likelihood, own_terms, dtype, backend)
         if self.backend.name != "numpy":
             raise ValueError(f'MeanField computes in NumPy only, got backend="{backend}"')

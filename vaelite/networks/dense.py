@@ -54,3 +54,20 @@ class Dense(Network):
         for layer in range(len(self.hidden_dim)):
             h = activation(affine(h, params[f"{layer}.W"], params[f"{layer}.b"]))
         return self.outputs(params, h, heads)
+
+
+def dense_unless_given(hidden_dim, activation, init, encoder, decoder):
+    """Return encoder and decoder: those that were given, and `Dense` for the others.
+
+    Raises
+    ------
+    ValueError
+        If both were given, and settings for dense networks as well.
+    """
+    dense = Dense(hidden_dim, activation, init)
+    if encoder is not None and decoder is not None and dense != Dense():
+        raise ValueError(
+            "hidden_dim, activation and init are for dense networks, but encoder and decoder were "
+            "both passed; leave these settings out"
+        )
+    return dense if encoder is None else encoder, dense.reversed() if decoder is None else decoder
