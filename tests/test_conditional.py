@@ -70,6 +70,18 @@ def test_gradients_are_finite_differences(settings, rng):
         assert grads[name] == pytest.approx(expected, rel=1e-5, abs=1e-7), name
 
 
+def test_several_samples_of_a_row_share_its_condition(rng):
+    """K equal samples of each row: the importance-weighted bound is the ELBO."""
+    vae = vaelite.VAE(2, 5).build(3, np.float64, rng=0, n_conditions=4)
+    x, condition, eps = rng.random((6, 3)), rng.random((6, 4)), rng.standard_normal((6, 2))
+    one = vae.objective().given(condition).parts(vae.params, x, eps)
+    objective = vae.objective(importance_samples=3).given(condition)
+    for found, expected in zip(
+        objective.parts(vae.params, x, np.stack([eps] * 3)), one, strict=True
+    ):
+        assert found == pytest.approx(expected)
+
+
 def test_each_row_has_its_own_condition_in_every_batch(data, monkeypatch):
     X, C, y = data
     names = C.argmax(axis=1)
