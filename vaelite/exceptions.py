@@ -1,4 +1,4 @@
-"""The errors and warnings that are vaelite's own. All others are Python's and NumPy's."""
+"""The errors and warnings of vaelite. All others are Python's and NumPy's."""
 
 
 class NotFittedError(ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""Checks of models, and of what they are made of."""
+"""Checks of models and their parts."""
 
 import numpy as np
 

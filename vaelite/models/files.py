@@ -1,7 +1,7 @@
 """How a model becomes a file, and a file a model.
 
-Format 2 is written down here by itself, name by name: it does not follow the fields of a
-class, so that a new field never makes an old file unreadable. Format 1 is still read.
+Format 2 is written down here by itself, name by name: it does not follow the fields of
+a class, so that a new field never makes an old file unreadable. Format 1 is still read.
 """
 
 from dataclasses import fields
@@ -47,7 +47,8 @@ def load(path, kinds, own, backend):
     kinds : dict of str to type
         The classes of models by name.
     own : dict
-        Terms, likelihood and networks of your own, by the names of the model's arguments.
+        Terms, likelihood and networks of your own, by the names of the model's
+        arguments.
     backend : {"numpy", "cupy", "auto"}
 
     Raises
@@ -55,8 +56,8 @@ def load(path, kinds, own, backend):
     OSError
         If there is no such file.
     ModelFileError
-        If the file is not a saved model, is damaged or of a newer format, or needs parts of
-        your own that were not given.
+        If the file is not a saved model, is damaged or of a newer format, or needs
+        parts of your own that were not given.
     """
     manifest, params = storage.load(path)
     try:

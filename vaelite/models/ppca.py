@@ -73,7 +73,7 @@ class ProbabilisticPCA:
         Parameters
         ----------
         X : array-like, shape (n, n_features)
-            Numbers, or uint8 grey levels (255 is read as 1).
+            Numbers, or uint8 gray levels (255 is read as 1).
         latent_dim : int
             Below n_features.
 
