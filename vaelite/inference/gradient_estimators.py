@@ -344,7 +344,7 @@ def measure(
 
 
 def _independent(estimator, nll, mu, logsigma, repetitions, n_samples, rng):
-    """Independent estimates, (2, repetitions, n, latent_dim): one call with more rows."""
+    """Many estimates, (2, repetitions, n, latent_dim), as one with more rows."""
     n, latent_dim = mu.shape
     eps = rng.standard_normal((n_samples, repetitions * n, latent_dim), dtype=mu.dtype)
 
