@@ -1,4 +1,4 @@
-"""Adam: knows nothing of models, only named arrays and their gradients."""
+"""Adam, for named arrays and their gradients; it does not depend on models."""
 
 import math
 

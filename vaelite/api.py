@@ -1,4 +1,4 @@
-"""The calls that most users need: `fit` a model, `load` one that was saved."""
+"""The calls that most users need: `fit` a model, `load` a saved one."""
 
 import inspect
 
@@ -125,7 +125,7 @@ def load(path, *, backend="numpy", **own):
     ----------
     path : path
     backend : {"numpy", "cupy", "auto"}
-        Where it is to compute, wherever it was trained.
+        Where the model computes; this need not be where it was trained.
     **own : callable or object
         The parts of your own that the model was fitted with: terms
         (``negloglikelihood=``, ...), ``likelihood=``, ``encoder=`` and ``decoder=``.
@@ -140,7 +140,7 @@ def load(path, *, backend="numpy", **own):
         If there is no such file.
     ModelFileError
         If the file is not a saved model, is damaged or of a newer format, or needs
-        parts of your own that were not given.
+        parts of your own that were not passed.
     """
     check_keywords("load", own, OWN_PARTS)
     return files.load(path, KINDS, own, backend)

@@ -6,7 +6,7 @@ class NotFittedError(ValueError, AttributeError):
 
 
 class ModelFileError(ValueError):
-    """A file that should hold a saved model does not, or is damaged."""
+    """A file is not a saved model, or it is damaged."""
 
 
 class TrainingError(FloatingPointError):

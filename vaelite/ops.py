@@ -1,10 +1,10 @@
 """Differentiable building blocks: each a formula with its derivative next to it.
 
 autograd could differentiate these formulas by itself, operation by operation. As one
-primitive, each costs one entry on autograd's tape, and its derivative reads as on the
-blackboard. The derivative is the vector-Jacobian product: it turns the gradient ``g``
-with respect to the result into the gradient with respect to each argument. The
-derivatives consist of differentiable pieces themselves, so gradients of gradients work.
+primitive, each costs one entry on autograd's tape. The derivative below each formula is
+the vector-Jacobian product: it turns the gradient ``g`` with respect to the result into
+the gradient with respect to each argument. The derivatives consist of differentiable
+pieces themselves, so gradients of gradients work.
 """
 
 import inspect

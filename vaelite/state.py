@@ -1,6 +1,6 @@
 """What training changes, what it reports, and what it returns.
 
-`TrainState` is all that a run needs to go on; `State` is what callbacks receive;
+`TrainState` is all that a run needs to continue; `State` is what callbacks receive;
 `Solution` is the result.
 """
 

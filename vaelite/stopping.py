@@ -67,8 +67,8 @@ class Lecture:
     """The lecture's rule: stop when the loss rises by more than ``tol`` in an epoch.
 
     The lecture evaluates on the training rows, with fresh noise. Its ``min_loss`` is
-    not a minimum: every epoch that does not stop overwrites it, so a slow drift upwards
-    never stops.
+    not a minimum: every epoch that does not stop overwrites it, so a slow increase
+    never stops training.
 
     Parameters
     ----------

@@ -149,7 +149,7 @@ class VAE(VariationalModel):
         Returns
         -------
         NegELBO or ImportanceWeighted
-            With your own terms where there are any.
+            With your own terms, if you passed any.
         """
         check_fitted(self)
         kind = objective_class(kl, beta, importance_samples, self.own_terms)

@@ -16,7 +16,7 @@ SHARE = 0.5  # of the device's free memory that data may take
 
 
 class Backend:
-    """Where arrays live and who computes: the computer's own memory, and NumPy."""
+    """Where arrays are stored and what computes: the computer's memory, and NumPy."""
 
     name = "numpy"
 

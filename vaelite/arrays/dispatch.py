@@ -1,4 +1,4 @@
-"""Where an array lives, and what computes with it there.
+"""Where an array is stored, and what computes with it there.
 
 NumPy's functions work on CuPy's arrays through NumPy's array protocols, so a formula
 needs no second version. The few functions here handle what the protocols do not cover.
@@ -23,7 +23,7 @@ def register(module, special):
 
 
 def on_device(array):
-    """Whether an array lives on a device."""
+    """Whether an array is on a device."""
     return type(getval(array)) in _devices
 
 

@@ -1,9 +1,9 @@
 """Random numbers that are derived, not consumed.
 
 Every use of randomness has an address: the noise of batch 7 in epoch 3 is the stream
-``(Stream.NOISE, 3, 7)`` of the fit's seed, whatever was drawn before. Printing,
-plotting or evaluating can therefore never change training, and any batch of any epoch
-can be drawn again by itself.
+``(Stream.NOISE, 3, 7)`` of the fit's seed, independent of what was drawn before.
+Printing, plotting or evaluating can therefore never change training, and any batch of
+any epoch can be drawn again by itself.
 """
 
 from enum import IntEnum

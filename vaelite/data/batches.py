@@ -1,4 +1,4 @@
-"""From an array to minibatches, whatever its size.
+"""From an array of any size to minibatches.
 
 ``uint8`` arrays are gray levels from 0 to 255. They stay as they are in memory or on
 disk, and become floats in [0, 1] batch by batch.

@@ -24,7 +24,7 @@ class RowReader:
     """Reads rows of an array-like, with bounded memory if it is a `numpy.memmap`.
 
     The system counts the pages of a file that were read as the process's memory, and
-    keeps them until all memory is in use. They are returned here; they can be read
+    keeps them until all memory is in use. They are released here; they can be read
     again.
     """
 

@@ -66,7 +66,7 @@ class FitSettings:
     validation_fraction : float
         Part of the rows that "heldout" holds out.
     steps_per_epoch : int, optional
-        End an epoch after so many batches, for very large data.
+        End an epoch after this many batches, for very large data.
     normalized : bool
         False drops the log(2 pi) constants of vaelite's terms from all losses that are
         reported, as the lecture does.

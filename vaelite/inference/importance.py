@@ -23,7 +23,7 @@ class Estimate:
     value, standard_error : arrays, shape (n,), in nats
     effective_samples : array, shape (n,)
         How many independent samples from the posterior the weighted ones are worth.
-        Where these are few, the value tends to be too low and its standard error too
+        If these are few, the value tends to be too low and its standard error too
         small.
     """
 

@@ -14,7 +14,7 @@ from .base import Likelihood, check_unit_interval
 
 # The log standard deviation of rounding to 8 bits: -6.78.
 QUANTIZATION = -math.log(255 * math.sqrt(12))
-LARGE = 30  # data with values that far from 0 are not standardized
+LARGE = 30  # larger absolute values are a sign of data that are not standardized
 
 
 @dataclass(frozen=True)

@@ -258,9 +258,9 @@ class LatentModel:
     def save(self, path):
         """Write the model to one .npz file, without pickle; `vaelite.load` reads it.
 
-        The file appears whole or not at all, and replaces an older one. Terms,
-        likelihoods and networks of your own are code, which it cannot hold: pass them
-        to `vaelite.load` again.
+        An older file is replaced only when the new one is complete. Your own terms,
+        likelihoods and networks are code and are not saved: pass them to `vaelite.load`
+        again.
 
         Raises
         ------
