@@ -1,7 +1,8 @@
 """vaelite: a small, exact variational autoencoder in NumPy and autograd.
 
-``vaelite.fit(X)`` trains one. The story, in reading order: terms, likelihoods, objectives,
-ops, gradient, adam, stopping, training, vae. Everything else is in folders by subject.
+``vaelite.fit(X)`` trains one. The story, in reading order: terms, likelihoods,
+objectives, ops, gradient, adam, stopping, training, vae. Everything else is in folders
+by subject.
 """
 
 import importlib

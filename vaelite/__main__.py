@@ -1,6 +1,7 @@
-"""The main job from a shell: fit a variational autoencoder, write the model and pictures of it."""
+"""Fit a variational autoencoder from a shell, and write the model and its pictures."""
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -12,140 +13,106 @@ import vaelite
 
 EPILOG = """\
 examples:
-  python -m vaelite                                  the digits that ship with vaelite, in seconds
-  python -m vaelite --data mnist --epochs 20         MNIST; a few minutes
-  python -m vaelite --likelihood bernoulli           the same digits, pixels scored as coin tosses
+  python -m vaelite                            the digits that ship with vaelite; seconds
+  python -m vaelite --data mnist --epochs 20   MNIST; a few minutes
+  python -m vaelite --likelihood bernoulli     the digits, with a Bernoulli likelihood
   python -m vaelite --data faces.npy --mean identity --sigma shared --latent-dim 8
 """
-
-
 PICTURES = (
-    "learning_curve", "latent_means", "tsne", "reconstructions", "samples", "average_reconstructions", "latent_grid"
-)  # fmt: skip
+    "learning_curve",
+    "latent_means",
+    "tsne",
+    "reconstructions",
+    "samples",
+    "average_reconstructions",
+    "latent_grid",
+)
+
+
+def number_or_name(text):
+    """Return the text of a number as a float, and any other text unchanged."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+OPTIONS = {  # with values: type, default, what the help calls the value, and the help
+    "--data": (
+        str,
+        "digits",
+        "WHAT",
+        "digits (default), mnist, a folder of IDX files, or a file: .npy with images as rows, "
+        ".npz with such an array X and, if there are classes, their labels y",
+    ),
+    "--latent-dim": (int, 2, "N", "size of the code (default: 2)"),
+    "--hidden-dim": (int, [512], "N", "sizes of the hidden layers (default: 512)"),
+    "--activation": (str, "relu", "NAME", "relu (default), tanh or softplus"),
+    "--init": (str, "glorot", "NAME", "first weights: glorot (default), or torch as in PyTorch"),
+    "--likelihood": (str, "gaussian", "NAME", "gaussian (default), bernoulli or categorical"),
+    "--levels": (int, 16, "N", "categorical: number of gray levels (default: 16)"),
+    "--mean": (
+        str,
+        "logistic",
+        "NAME",
+        "gaussian: logistic, for data in [0, 1] (default), or identity, for any data",
+    ),
+    "--sigma": (
+        number_or_name,
+        "image",
+        "WHAT",
+        "gaussian: image (one sigma per image, default), shared (one for all), pixel (one per "
+        "pixel), or a fixed number",
+    ),
+    "--epochs": (
+        int,
+        None,
+        "N",
+        "run exactly N epochs; by default held-out rows decide when to stop (at most 500)",
+    ),
+    "--batch-size": (int, 128, "N", "rows per training step (default: 128)"),
+    "--learning-rate": (float, 1e-3, "X", "learning rate of Adam (default: 0.001)"),
+    "--seed": (int, 0, "N", "the same seed gives the same model (default: 0)"),
+    "--backend": (str, "numpy", "NAME", "numpy (default), cupy (a GPU), or auto"),
+    "--out": (
+        Path,
+        Path("vaelite-run"),
+        "FOLDER",
+        "folder for the model and the pictures (default: vaelite-run)",
+    ),
+}
+FLAGS = {
+    "--without-constants": "print losses without their log(2 pi), as the lecture does",
+    "--test": "MNIST and IDX files: record the loss of the test images, and draw them",
+    "--tsne": "also draw the t-SNE of the encoded images (needs scikit-learn)",
+    "--quiet": "print no progress",
+}
 
 
 def parse(arguments=None):
-    """The command line as a namespace."""
+    """Return the command line as a namespace."""
     parser = argparse.ArgumentParser(
-        prog="python -m vaelite", description=__doc__, epilog=EPILOG,
+        prog="python -m vaelite",
+        description=__doc__,
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    add = parser.add_argument
-    add("--data", default="digits", metavar="WHAT",
-        help="digits (the default), mnist, a folder of IDX files, or a file: .npy with images as rows, "
-        ".npz with such an array X and, if there are classes, their labels y")  # fmt: skip
-    add("--latent-dim", type=int, default=2, metavar="N", help="size of the code (default: 2)")
-    add(
-        "--hidden-dim",
-        type=int,
-        nargs="+",
-        default=[512],
-        metavar="N",
-        help="sizes of hidden layers (default: 512)",
     )
-    add("--activation", default="relu", metavar="NAME", help="relu (the default), tanh or softplus")
-    add(
-        "--likelihood",
-        default="gaussian",
-        metavar="NAME",
-        help="gaussian (the default), bernoulli or categorical",
-    )
-    add(
-        "--levels",
-        type=int,
-        default=16,
-        metavar="N",
-        help="grey levels that categorical tells apart (default: 16)",
-    )
-    add(
-        "--mean",
-        default="logistic",
-        metavar="NAME",
-        help="gaussian: logistic, for data in [0, 1] (the default), or identity",
-    )
-    add("--sigma", default="image", metavar="WHAT", type=_sigma,
-        help="gaussian: one sigma an image (the default), shared by all, one a pixel, or a fixed number")  # fmt: skip
-    add(
-        "--epochs",
-        type=int,
-        metavar="N",
-        help="run exactly so many; by default held-out rows decide (at most 500)",
-    )
-    add("--batch-size", type=int, default=128, metavar="N", help="(default: 128)")
-    add("--learning-rate", type=float, default=1e-3, metavar="X", help="Adam's (default: 0.001)")
-    add(
-        "--without-constants",
-        action="store_true",
-        help="print losses without their log(2 pi), as the lecture does",
-    )
-    add(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="the same seed gives the same model (default: 0)",
-    )
-    add("--out", type=Path, default=Path("vaelite-run"), metavar="FOLDER",
-        help="where the model and the pictures go (default: vaelite-run)")  # fmt: skip
-    add(
-        "--init",
-        default="glorot",
-        metavar="NAME",
-        help="first weights: glorot (the default), or torch, as PyTorch's",
-    )
-    add(
-        "--test",
-        action="store_true",
-        help="MNIST and IDX files: record the loss of the test images, and draw these",
-    )
-    add(
-        "--tsne",
-        action="store_true",
-        help="draw the t-SNE of the encoded images too (needs scikit-learn)",
-    )
-    add(
-        "--backend",
-        default="numpy",
-        metavar="NAME",
-        help="numpy (the default), cupy (a GPU), or auto",
-    )
-    add("--quiet", action="store_true", help="print no progress")
-    add("--version", action="version", version=f"vaelite {vaelite.__version__}")
+    for name, (kind, default, metavar, text) in OPTIONS.items():
+        nargs = "+" if isinstance(default, list) else None
+        parser.add_argument(
+            name, type=kind, default=default, metavar=metavar, nargs=nargs, help=text
+        )
+    for name, text in FLAGS.items():
+        parser.add_argument(name, action="store_true", help=text)
+    parser.add_argument("--version", action="version", version=f"vaelite {vaelite.__version__}")
     return parser.parse_args(arguments)
 
 
 def main(arguments=None):
-    """Run the command; the exit status."""
-    args = parse(arguments)
-    start = time.perf_counter()
+    """Run the command, and return its exit status."""
+    args, start = parse(arguments), time.perf_counter()
     try:
-        X, y = load_data(args.data)
-        X_test, y_test = load_data(args.data, "test") if args.test else (None, None)
-        for images, labels in ((X, y), (X_test, y_test)):
-            if labels is not None and np.shape(labels) != (len(images),):
-                raise ValueError(
-                    f"{args.data} has {len(images)} images, but labels of shape {np.shape(labels)}"
-                )
-        likelihood = likelihood_of(args)
-        if args.likelihood == "categorical":
-            X, X_test = (
-                images if images is None else vaelite.quantize(images, args.levels)
-                for images in (X, X_test)
-            )
-        args.out.mkdir(parents=True, exist_ok=True)
-        how = {"max_epochs": args.epochs, "stopping": "epochs"} if args.epochs is not None else {}
-        vae = vaelite.fit(
-            X, X_test, latent_dim=args.latent_dim, hidden_dim=args.hidden_dim, activation=args.activation,
-            likelihood=likelihood, init=args.init, backend=args.backend, batch_size=args.batch_size,
-            learning_rate=args.learning_rate, rng=args.seed, normalized=not args.without_constants,
-            progress=not args.quiet, **how,
-        )  # fmt: skip
-        print(f"stopped: {vae.stop_reason}; parameters of epoch {vae.best_epoch}")
-        print(vaelite.ledger(vae, X if X_test is None else X_test))
-        vae.save(args.out / "model.npz")
-        for name in PICTURES:  # of an earlier run
-            (args.out / f"{name}.png").unlink(missing_ok=True)
-        pictures = draw(vae, *((X, y) if X_test is None else (X_test, y_test)), args)
+        pictures = run(args)
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -154,15 +121,51 @@ def main(arguments=None):
     return 0
 
 
+def run(args):
+    """Fit, print the ledger, and write all files; return the names of the pictures."""
+    X, y = load_data(args.data)
+    X_test, y_test = load_data(args.data, "test") if args.test else (None, None)
+    for images, labels in ((X, y), (X_test, y_test)):
+        if labels is not None and np.shape(labels) != (len(images),):
+            raise ValueError(
+                f"{args.data} has {len(images)} images, but labels of shape {np.shape(labels)}"
+            )
+    likelihood = likelihood_of(args)
+    if args.likelihood == "categorical":
+        X, X_test = (
+            images if images is None else vaelite.quantize(images, args.levels)
+            for images in (X, X_test)
+        )
+    args.out.mkdir(parents=True, exist_ok=True)
+    vae = vaelite.fit(X, X_test, likelihood=likelihood, **settings_of(args))
+    print(f"stopped: {vae.stop_reason}; parameters of epoch {vae.best_epoch}")
+    print(vaelite.ledger(vae, X if X_test is None else X_test))
+    vae.save(args.out / "model.npz")
+    for name in PICTURES:  # of an earlier run
+        (args.out / f"{name}.png").unlink(missing_ok=True)
+    return draw(vae, *((X, y) if X_test is None else (X_test, y_test)), args)
+
+
 def likelihood_of(args):
-    """The likelihood that the arguments describe."""
+    """Return the likelihood that the arguments describe."""
     if args.likelihood == "gaussian":
         return vaelite.Gaussian(mean=args.mean, sigma=args.sigma)
     return vaelite.Categorical(args.levels) if args.likelihood == "categorical" else args.likelihood
 
 
+def settings_of(args):
+    """Return the other settings of `vaelite.fit` as a dict."""
+    names = "latent_dim", "hidden_dim", "activation", "init", "backend"
+    names += "batch_size", "learning_rate"
+    settings = {name: getattr(args, name) for name in names}
+    if args.epochs is not None:
+        settings |= {"max_epochs": args.epochs, "stopping": "epochs"}
+    reports = {"normalized": not args.without_constants, "progress": not args.quiet}
+    return settings | reports | {"rng": args.seed}
+
+
 def load_data(what, split="train"):
-    """The images and, where there are any, the labels that ``--data`` names."""
+    """Return the images that ``--data`` names, and their labels or None."""
     path = Path(what)
     if what == "mnist":
         return vaelite.load_mnist(split=split)
@@ -170,47 +173,50 @@ def load_data(what, split="train"):
         return vaelite.load_idx(path, split)
     if split == "test":
         raise ValueError(
-            f"--test is for MNIST and folders of IDX files, which have a test split; --data is {what}"
+            "--test is for MNIST and folders of IDX files, which have a test split; --data is "
+            f"{what}"
         )
     if what == "digits":
         return vaelite.load_digits()
     if path.suffix not in (".npy", ".npz"):
         raise ValueError(
-            f"--data should be digits, mnist, a folder of IDX files, or a .npy or .npz file, got {what!r}"
+            "--data should be digits, mnist, a folder of IDX files, or a .npy or .npz file, got "
+            f"{what!r}"
         )
     found = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
     if path.suffix == ".npy":
         return _rows(found), None
     if "X" not in found:
         raise ValueError(
-            f"{path} has {', '.join(found) or 'no arrays'}; the images should be called X, the labels y"
+            f"{path} has {', '.join(found) or 'no arrays'}; the images should have the name X, the "
+            "labels y"
         )
     return _rows(found["X"]), found.get("y")
 
 
 def draw(vae, X, y, args):
-    """Write the pictures that this model and these data allow; their file names."""
+    """Write the pictures that fit the model and the data; return their file names."""
     import matplotlib
 
     matplotlib.use("Agg")
     from vaelite import plots
 
-    side = int(np.sqrt(X.shape[1]))
-    square, drawn = side * side == X.shape[1], {"learning_curve": lambda: plots.learning_curve(vae)}
+    drawn = {"learning_curve": lambda: plots.learning_curve(vae)}
     if y is not None and vae.latent_dim >= 2:
         drawn["latent_means"] = lambda: plots.latent_means(vae, X, y)
     if args.tsne and y is not None:
         drawn["tsne"] = lambda: plots.tsne_means(vae, X, y)
-    if square:
+    if math.isqrt(X.shape[1]) ** 2 == X.shape[1]:
         drawn["reconstructions"] = lambda: plots.reconstructions(vae, X)
         drawn["samples"] = lambda: plots.samples(vae, rng=args.seed)
         if y is not None:
             drawn["average_reconstructions"] = lambda: plots.average_reconstructions(vae, X, y)
         if vae.latent_dim == 2:
             drawn["latent_grid"] = lambda: plots.latent_grid(vae)
-    if not square:
+    else:
         print(
-            f"no pictures of images: {X.shape[1]} numbers an image are no square; see vaelite.plots, image_shape="
+            f"no pictures of images: {X.shape[1]} numbers per image are not square; use "
+            "vaelite.plots with image_shape="
         )
     for name, figure in drawn.items():
         figure().figure.savefig(args.out / f"{name}.png", dpi=120)
@@ -218,15 +224,8 @@ def draw(vae, X, y, args):
 
 
 def _rows(X):
-    """Images as rows, whatever shape they come in."""
+    """Images of any shape as rows."""
     return X.reshape(len(X), -1) if X.ndim > 2 else X
-
-
-def _sigma(text):
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 if __name__ == "__main__":

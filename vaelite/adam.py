@@ -1,4 +1,4 @@
-"""Adam: knows nothing of models, only named arrays and their gradients."""
+"""Adam, for named arrays and their gradients; it does not depend on models."""
 
 import math
 
@@ -28,8 +28,9 @@ class Adam:
     t : int
         Steps taken.
     m, v : dict
-        The moments by name, as sums with decaying weights. The bias-corrected mean of the
-        gradient is ``m / (1 - beta1**t) * (1 - beta1)``; likewise ``v`` for its square.
+        The moments by name, as sums with decaying weights. The bias-corrected mean of
+        the gradient is ``m / (1 - beta1**t) * (1 - beta1)``; likewise ``v`` for its
+        square.
 
     References
     ----------
@@ -50,9 +51,9 @@ class Adam:
         self.t, self.m, self.v = 0, {}, {}
 
     def update(self, params, grads):
-        """Take one step: change every array of ``params`` in place, against its gradient."""
+        """Take one step, in place: move each array of params against its gradient."""
         self.t += 1
-        # The textbook's weights (1 - beta) and bias corrections are in these two numbers.
+        # These two numbers hold the textbook's weights (1 - beta) and bias corrections.
         scale_m = (1 - self.beta1) / (1 - self.beta1**self.t)
         scale_v = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.t))
         step_size, epsilon = self.learning_rate * scale_m / scale_v, self.epsilon / scale_v

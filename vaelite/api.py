@@ -1,4 +1,4 @@
-"""The calls that most users need: `fit` a model, `load` one that was saved."""
+"""The calls that most users need: `fit` a model, `load` a saved one."""
 
 import inspect
 
@@ -14,32 +14,35 @@ OWN_PARTS = (*OWN_TERMS, "likelihood", "encoder", "decoder")
 
 
 def fit(X, X_test=None, **settings):
-    """Fit a variational autoencoder to the rows of X: ``VAE(...).fit(X, ...)`` in one call.
+    """Fit a variational autoencoder to the rows of X: ``VAE(...).fit(X, ...)``.
 
     Parameters
     ----------
     X : array-like, shape (n, n_features)
-        Floats, or uint8 grey levels (255 is read as 1), in memory or on disk
+        Floats, or uint8 gray levels (255 is read as 1), in memory or on disk
         (`numpy.memmap`).
     X_test : array-like, shape (m, n_features), optional
         Rows whose loss is recorded after every epoch; they do not influence training.
     **settings
         Those of `VAE`, where they are described:
 
-        - ``latent_dim``, ``hidden_dim``, ``activation``, ``init``: sizes of the networks.
+        - ``latent_dim``, ``hidden_dim``, ``activation``, ``init``: sizes of the
+          networks.
         - ``encoder``, ``decoder``: other networks, as objects.
         - ``likelihood``: what the decoder's outputs say about x.
-        - ``negloglikelihood``, ``neglogprior``, ``neglogposterior``, ``reparameterize``:
-          your own terms.
+        - ``negloglikelihood``, ``neglogprior``, ``neglogposterior``,
+          ``reparameterize``: your own terms.
         - ``dtype``, ``backend``: the precision of the numbers, and where to compute.
 
         And those of `VAE.fit`:
 
-        - ``condition``, ``condition_test``: what is known of each row, such as its class.
+        - ``condition``, ``condition_test``: what is known of each row, such as its
+          class.
         - ``batch_size``, ``learning_rate``: of a training step.
         - ``max_epochs``, ``stopping``, ``tol``, ``patience``, ``validation_fraction``,
           ``steps_per_epoch``: how long to train.
-        - ``kl``, ``beta``, ``warmup_epochs``, ``importance_samples``: what is minimized.
+        - ``kl``, ``beta``, ``warmup_epochs``, ``importance_samples``: what is
+          minimized.
         - ``rng``: a seed, for the same fit again.
         - ``progress``, ``log_every``, ``callbacks``, ``normalized``: what is reported.
 
@@ -65,7 +68,7 @@ def fit(X, X_test=None, **settings):
 
 
 def fit_autoencoder(X, X_test=None, **settings):
-    """Fit an autoencoder, the same networks without noise and KL, to compare with `fit`.
+    """Fit an autoencoder: the same networks as in `fit`, without noise and KL.
 
     Parameters
     ----------
@@ -91,7 +94,7 @@ def fit_autoencoder(X, X_test=None, **settings):
 
 
 def _keywords(function):
-    """The parameters of a method that have defaults, as keyword-only parameters by name."""
+    """The parameters of a method that have defaults, keyword-only, by name."""
     parameters = inspect.signature(function).parameters
     return {
         name: parameter.replace(kind=parameter.KEYWORD_ONLY)
@@ -122,7 +125,7 @@ def load(path, *, backend="numpy", **own):
     ----------
     path : path
     backend : {"numpy", "cupy", "auto"}
-        Where it is to compute, wherever it was trained.
+        Where the model computes; this need not be where it was trained.
     **own : callable or object
         The parts of your own that the model was fitted with: terms
         (``negloglikelihood=``, ...), ``likelihood=``, ``encoder=`` and ``decoder=``.
@@ -136,8 +139,8 @@ def load(path, *, backend="numpy", **own):
     OSError
         If there is no such file.
     ModelFileError
-        If the file is not a saved model, is damaged or of a newer format, or needs parts of
-        your own that were not given.
+        If the file is not a saved model, is damaged or of a newer format, or needs
+        parts of your own that were not passed.
     """
     check_keywords("load", own, OWN_PARTS)
     return files.load(path, KINDS, own, backend)

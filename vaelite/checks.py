@@ -1,6 +1,6 @@
 """Checks of single settings, with messages that say what to do; and `warn`.
 
-Nothing here knows of data or of models.
+Nothing here depends on data or models.
 """
 
 import difflib
@@ -16,7 +16,7 @@ PACKAGE = os.path.dirname(__file__) + os.sep
 
 
 def warn(message, category=UserWarning):
-    """Warn, and name the line outside vaelite that led here."""
+    """Warn, and name the line outside vaelite that caused it."""
     level, frame = 1, sys._getframe(0)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
         level, frame = level + 1, frame.f_back

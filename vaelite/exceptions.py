@@ -1,4 +1,4 @@
-"""The errors and warnings that are vaelite's own. All others are Python's and NumPy's."""
+"""The errors and warnings of vaelite. All others are Python's and NumPy's."""
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -6,7 +6,7 @@ class NotFittedError(ValueError, AttributeError):
 
 
 class ModelFileError(ValueError):
-    """A file that should hold a saved model does not, or is damaged."""
+    """A file is not a saved model, or it is damaged."""
 
 
 class TrainingError(FloatingPointError):

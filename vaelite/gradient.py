@@ -1,8 +1,8 @@
 """The gradient of an objective with respect to many named arrays at once.
 
-With ``autograd.grad`` of a function of a dict, each look-up in the dict is an operation on
-the tape, whose derivative is a whole dict of zeros. Here each array is a root of the tape by
-itself, so a look-up costs nothing. The rest is plain autograd.
+With ``autograd.grad`` of a function of a dict, each look-up in the dict is an operation
+on the tape, whose derivative is a whole dict of zeros. Here each array is a root of the
+tape by itself, so a look-up costs nothing. The rest is plain autograd.
 """
 
 import numpy as np
@@ -20,7 +20,8 @@ def value_and_grad(objective):
     Parameters
     ----------
     objective : callable
-        ``objective(params, *args)``, a scalar. ``params`` is a mapping from names to float arrays.
+        ``objective(params, *args)``, a scalar. ``params`` is a mapping from names to
+        float arrays.
 
     Returns
     -------
@@ -32,8 +33,8 @@ def value_and_grad(objective):
     Raises
     ------
     TypeError
-        (from the returned function) if the value depends on none of the arrays: somewhere
-        the computation left autograd.
+        (from the returned function) if the value depends on none of the arrays:
+        somewhere the computation left autograd.
     ValueError
         (from the returned function) if the value is not a scalar.
 
@@ -42,8 +43,8 @@ def value_and_grad(objective):
     >>> import numpy as np, vaelite
     >>> def objective(params, x):
     ...     return vaelite.ops.mean(vaelite.negloglikelihood(x, params["mu"], 0.0))
-    >>> gradient, params = vaelite.value_and_grad(objective), {"mu": np.array([[1.0, 2.0]])}
-    >>> value, grads = gradient(params, np.zeros((1, 2)))
+    >>> gradient = vaelite.value_and_grad(objective)
+    >>> value, grads = gradient({"mu": np.array([[1.0, 2.0]])}, np.zeros((1, 2)))
     >>> grads["mu"]
     array([[1., 2.]])
     """
@@ -65,14 +66,14 @@ def value_and_grad(objective):
 
 
 def dependencies(objective, params, *args):
-    """Return the names of the arrays that ``objective(params, *args)`` depends on, a set."""
+    """Return the names of the arrays that ``objective(params, *args)`` depends on."""
     end, roots = _trace(objective, params, args)
     nodes = set(toposort(end._node))
     return {name for name, root in roots.items() if root in nodes}
 
 
 def _trace(objective, params, args):
-    """Evaluate the objective with each array as a root of the tape; its value and the roots."""
+    """Evaluate with each array as a root of the tape; return value and roots."""
     roots = {name: VJPNode.new_root() for name in params}
     with trace_stack.new_trace() as trace:
         boxes = {name: new_box(params[name], trace, root) for name, root in roots.items()}
@@ -86,7 +87,7 @@ def _trace(objective, params, args):
 
 
 def _backward(end):
-    """Walk the tape from its end to its roots; the gradients of the roots it reaches."""
+    """Walk the tape from its end; return the gradients of the roots reached."""
     waiting, reached = {end._node: (vspace(end._value).ones(), False)}, {}
     for node in toposort(end._node):
         outgrad, _ = waiting.pop(node)

@@ -1,8 +1,8 @@
 """What training minimizes.
 
 An objective is a plain function of (params, x, eps): the mean over a batch, in nats per
-example. Its ``parts`` are the same number for each example, with the reconstruction and the
-KL that it consists of.
+example. Its ``parts`` are the same number for each example, with the reconstruction and
+the KL that it consists of.
 """
 
 from collections.abc import Callable
@@ -137,8 +137,8 @@ class NegELBO:
 class ImportanceWeighted(NegELBO):
     """The importance-weighted bound, from K samples of z per example.
 
-    ``-log`` of the mean of ``p(x|z) p(z) / q(z|x)`` over the samples. It lies between the
-    negative ELBO (K = 1) and ``-log p(x)``, and falls with K.
+    ``-log`` of the mean of ``p(x|z) p(z) / q(z|x)`` over the samples. It lies between
+    the negative ELBO (K = 1) and ``-log p(x)``, and falls with K.
 
     References
     ----------
@@ -146,7 +146,7 @@ class ImportanceWeighted(NegELBO):
     """
 
     def terms(self, params, x, eps):
-        """The terms, each (K, batch), for each sample of each example: eps has K samples."""
+        """The terms for each of the K samples in eps and each example, (K, batch)."""
         K, batch, latent_dim = eps.shape
         mu, logsigma = (copies(array, K) for array in self.encode(params, x))
         eps = reshape(eps, (K * batch, latent_dim))
@@ -154,7 +154,7 @@ class ImportanceWeighted(NegELBO):
         return tuple(reshape(term, (K, batch)) for term in found)
 
     def parts(self, params, x, eps):
-        """As `NegELBO.parts`. nll and kl are means over samples; the loss is at most their sum."""
+        """As `NegELBO.parts`; nll and kl are means over samples, loss <= nll + kl."""
         nll, nlp, nlq = self.terms(params, x, eps)
         loss = -logmeanexp(nlq - nll - nlp)
         return loss, np.sum(nll, axis=0) / len(nll), np.sum(nlp - nlq, axis=0) / len(nll)

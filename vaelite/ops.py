@@ -1,10 +1,10 @@
 """Differentiable building blocks: each a formula with its derivative next to it.
 
 autograd could differentiate these formulas by itself, operation by operation. As one
-primitive, each costs one entry on autograd's tape, and its derivative reads as on the
-blackboard. The derivative is the vector-Jacobian product: it turns the gradient ``g`` with
-respect to the result into the gradient with respect to each argument. The derivatives
-consist of differentiable pieces themselves, so gradients of gradients work.
+primitive, each costs one entry on autograd's tape. The derivative below each formula is
+the vector-Jacobian product: it turns the gradient ``g`` with respect to the result into
+the gradient with respect to each argument. The derivatives consist of differentiable
+pieces themselves, so gradients of gradients work.
 """
 
 import inspect
@@ -17,7 +17,7 @@ from .arrays.dispatch import special
 
 
 def differentiable(function):
-    """Decorate with autograd's ``primitive``; help() still shows the function's signature."""
+    """Decorate with autograd's ``primitive``; help() still shows the signature."""
     return _described(function, primitive(function))
 
 
@@ -39,7 +39,7 @@ def _rows(array):
 
 @differentiable
 def affine(h, W, b):
-    """``h @ W + b`` for ``h`` of shape (..., d), ``W`` (d, k) and ``b`` (k,): (..., k)."""
+    """``h @ W + b``: (..., d), (d, k) and (k,) to (..., k)."""
     out = np.matmul(h, W)
     out += b
     return out
@@ -47,9 +47,8 @@ def affine(h, W, b):
 
 defvjp(
     affine,
-    lambda ans, h, W, b: (
-        lambda g: np.dot(g, W.T)
-    ),  # five times as fast as matmul where W has one column
+    # np.dot is five times as fast as matmul where W has one column.
+    lambda ans, h, W, b: lambda g: np.dot(g, W.T),
     lambda ans, h, W, b: lambda g: np.matmul(_rows(h).T, _rows(g)),
     lambda ans, h, W, b: lambda g: np.sum(_rows(g), axis=0),
 )
@@ -112,7 +111,7 @@ defvjp(copies, lambda ans, x, n: lambda g: np.sum(np.reshape(g, (n, *x.shape)), 
 
 @differentiable
 def join(a, b):
-    """The columns of a, then those of b: (batch, d) and (batch, k) to (batch, d + k)."""
+    """The columns of a, then those of b: (n, d) and (n, k) to (n, d + k)."""
     return np.concatenate([a, b], axis=-1)
 
 
@@ -134,7 +133,7 @@ defvjp(reshape, lambda ans, x, shape: lambda g: np.reshape(g, x.shape))
 
 @_constant
 def full(x, shape, value):
-    """An array of one value where x lives, in the dtype of x."""
+    """An array of one value, in the dtype of x and where x is stored."""
     return np.full_like(x, value, shape=shape)
 
 
@@ -156,7 +155,7 @@ defvjp(mean, lambda ans, x: lambda g: g / x.size + full(x, x.shape, 0.0))
 
 @differentiable
 def logmeanexp(x):
-    """``log(mean(exp(x)))`` over the first axis, without overflow: (samples, batch) to (batch,)."""
+    """``log(mean(exp(x)))`` over the first axis, without overflow: (K, n) to (n,)."""
     return special(x).logsumexp(x, axis=0) - math.log(len(x))
 
 
@@ -165,7 +164,7 @@ defvjp(logmeanexp, lambda ans, x: lambda g: g * np.exp(x - ans) / len(x))
 
 @differentiable
 def cast(x, dtype):
-    """x in another dtype; its gradient comes back in the dtype of x."""
+    """x in another dtype; its gradient has the dtype of x."""
     return x.astype(dtype, copy=False)
 
 

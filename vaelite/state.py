@@ -1,7 +1,7 @@
 """What training changes, what it reports, and what it returns.
 
-`TrainState` is all that a run needs to go on; `State` is what callbacks receive; `Solution`
-is the result.
+`TrainState` is all that a run needs to continue; `State` is what callbacks receive;
+`Solution` is the result.
 """
 
 from collections.abc import Mapping
@@ -31,13 +31,13 @@ class Solution:
     n_epochs, best_epoch : int
         Epochs run, and the one that ``params`` are from.
     history : dict of lists
-        By epoch: "epoch", "train_loss" (mean over its batches), "elapsed" in seconds, and
-        evaluated losses with their parts, in nats per example. "val_loss", "val_nll"
-        (reconstruction) and "val_kl" are of the held-out rows; "eval_loss", ... of the
-        training rows, after the epoch; "test_loss", ... of the test rows.
+        By epoch: "epoch", "train_loss" (mean over its batches), "elapsed" in seconds,
+        and evaluated losses with their parts, in nats per example. "val_loss",
+        "val_nll" (reconstruction) and "val_kl" are of the held-out rows; "eval_loss",
+        ... of the training rows, after the epoch; "test_loss", ... of the test rows.
     log : dict of lists
-        Every ``log_every`` iterations: "iteration" from 0, "train_loss" of that batch, and
-        "param_norm", the sum of the arrays' Euclidean norms.
+        Every ``log_every`` iterations: "iteration" from 0, "train_loss" of that batch,
+        and "param_norm", the sum of the arrays' Euclidean norms.
     """
 
     params: dict
@@ -74,8 +74,10 @@ class State:
         Seconds since the start.
     best_epoch : int
         The epoch whose parameters would be kept if training ended now.
-    val_loss, val_nll, val_kl, eval_loss, eval_nll, eval_kl, test_loss, test_nll, test_kl : float
+    val_loss, val_nll, val_kl, eval_loss, eval_nll, eval_kl : float
         The latest evaluations, as in `Solution`; NaN where there are none.
+    test_loss, test_nll, test_kl : float
+        The same for the test rows.
     history, log : dict of lists
         What has been recorded so far, as in `Solution`.
     """

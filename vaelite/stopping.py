@@ -1,9 +1,9 @@
 """When to stop training, and why.
 
 A rule gets the losses of every epoch, one number per evaluated row, and says whether
-training has converged. ``holds_out`` says which rows are evaluated: rows that are held out
-of training, with the same noise in every epoch; or the training rows, with fresh noise.
-``needs_losses`` says whether the rule looks at them at all.
+training has converged. ``holds_out`` says which rows are evaluated: rows that are held
+out of training, with the same noise in every epoch; or the training rows, with fresh
+noise. ``needs_losses`` says whether the rule looks at them at all.
 """
 
 import copy
@@ -17,10 +17,10 @@ from .checks import check_choice, check_count, check_number
 class HeldOut:
     """Stop when the loss of held-out rows no longer improves.
 
-    The loss is evaluated with the *same* noise in each epoch, so that the difference to the
-    best epoch so far is a paired one, row by row. It counts as an improvement when its mean
-    is below ``-max(tol, 2 * standard error)``. After ``patience`` epochs without one,
-    training stops, and the best epoch's parameters are restored.
+    The loss is evaluated with the *same* noise in each epoch, so that the difference to
+    the best epoch so far is a paired one, row by row. It counts as an improvement when
+    its mean is below ``-max(tol, 2 * standard error)``. After ``patience`` epochs
+    without one, training stops, and the best epoch's parameters are restored.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class HeldOut:
         return f"HeldOut(tol={self.tol:g}, patience={self.patience})"
 
     def update(self, losses):
-        """Take in an epoch's losses, shape (rows,); return True if they are the best so far."""
+        """Take an epoch's losses, shape (rows,); return True if they are the best."""
         better = self.best is None or self._is_improvement(losses - self.best)
         self.failures = 0 if better else self.failures + 1
         if better:
@@ -64,11 +64,11 @@ class HeldOut:
 
 
 class Lecture:
-    """The lecture's rule: stop when the loss is more than ``tol`` above the previous epoch's.
+    """The lecture's rule: stop when the loss rises by more than ``tol`` in an epoch.
 
-    The lecture evaluates on the training rows, with fresh noise. Its ``min_loss`` is not a
-    minimum: every epoch that does not stop overwrites it, so a slow drift upwards never
-    stops.
+    The lecture evaluates on the training rows, with fresh noise. Its ``min_loss`` is
+    not a minimum: every epoch that does not stop overwrites it, so a slow increase
+    never stops training.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class Lecture:
         return f"Lecture(tol={self.tol:g})"
 
     def update(self, losses):
-        """Take in an epoch's losses, shape (rows,); the last epoch is always the one to keep."""
+        """Take an epoch's losses, shape (rows,); return True: keep the last epoch."""
         loss = np.mean(losses)
         self.stopped = bool(loss > self.min_loss + self.tol)
         if not self.stopped:
@@ -109,11 +109,11 @@ class Epochs:
         return "Epochs()"
 
     def update(self, losses):
-        """The last epoch is always the one to keep."""
+        """Return True: keep the last epoch."""
         return True
 
     def reason(self):
-        """None: it never stops before ``max_epochs``."""
+        """Return None: it never stops before ``max_epochs``."""
         return None
 
 

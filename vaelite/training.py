@@ -1,4 +1,4 @@
-"""Training: one step, one epoch, and the loop until converged. Each is usable by itself."""
+"""Training: a step, an epoch, the loop until converged. Each is usable by itself."""
 
 import math
 import time
@@ -16,8 +16,8 @@ OVERFLOW = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}  # checke
 def step(objective, params, adam, x, eps):
     """Take one training step, in place: the gradient, then Adam.
 
-    Nothing changes unless loss and gradient are finite. On a device this is checked every
-    50 steps only, because every check waits for the device.
+    Nothing changes unless loss and gradient are finite. On a device this is checked
+    every 50 steps only, because every check waits for the device.
 
     Parameters
     ----------
@@ -31,7 +31,8 @@ def step(objective, params, adam, x, eps):
     Returns
     -------
     float
-        The loss before the step, in nats per example; on a device a 0-dimensional array.
+        The loss before the step, in nats per example; on a device a 0-dimensional
+        array.
 
     Raises
     ------
@@ -47,12 +48,13 @@ def finite_gradient(objective, params, x, eps, t=0):
     """Return loss and gradient, or raise TrainingError where step t checks them."""
     with np.errstate(**OVERFLOW):
         loss, grads = value_and_grad(objective)(params, x, eps)
-        if is_time_to_look(loss, t):
-            if not (is_finite(loss) and all(map(has_square, grads.values()))):
-                raise TrainingError(
-                    f"{_first_fault(objective, params, grads, x, eps)}; a smaller learning_rate "
-                    "or standardized data may help, and your own terms should not overflow"
-                )
+        if is_time_to_look(loss, t) and not (
+            is_finite(loss) and all(map(has_square, grads.values()))
+        ):
+            raise TrainingError(
+                f"{_first_fault(objective, params, grads, x, eps)}; a smaller learning_rate "
+                "or standardized data may help, and your own terms should not overflow"
+            )
     return loss, grads
 
 
@@ -131,8 +133,8 @@ def train(run, state, callbacks=()):
     Raises
     ------
     TrainingError
-        If a loss or a gradient is not finite; the message names the epoch, the batch and
-        the array.
+        If a loss or a gradient is not finite; the message names the epoch, the batch
+        and the array.
 
     Warns
     -----
@@ -166,7 +168,7 @@ def train(run, state, callbacks=()):
 
 
 def _train_epoch(run, state, callbacks):
-    """Train for an epoch and evaluate; the losses of the rows that the rule looks at."""
+    """Train for an epoch and evaluate; return the losses that the rule looks at."""
 
     def after_step(loss):
         state.iteration += 1
@@ -223,7 +225,7 @@ def _first_fault(objective, params, grads, x, eps):
 
 
 def is_finite(array):
-    """Whether all elements are finite; one pass, unless the sum of squares overflows."""
+    """Whether all elements are finite; one pass unless the sum of squares overflows."""
     return has_square(array) or bool(np.isfinite(array).all())
 
 
@@ -237,8 +239,8 @@ def has_square(array):
 def keep_freed_memory():
     """Let the process keep the memory of freed temporaries.
 
-    Training allocates and frees the same few megabytes in every step. glibc returns such
-    blocks to the system at once, and every step pays for fresh pages, until it has seen one
-    larger block freed.
+    Training allocates and frees the same few megabytes in every step. glibc returns
+    such blocks to the system at once, and every step pays for fresh pages, until it has
+    seen one larger block freed.
     """
     np.empty(31 * 2**20, np.uint8)  # freed at once; its pages are never touched

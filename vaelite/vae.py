@@ -19,21 +19,22 @@ class VAE(VariationalModel):
     latent_dim : int
         Size of the code z.
     hidden_dim, activation, init
-        The short form of ``encoder=Dense(hidden_dim, activation, init)``, and of a decoder
-        with the hidden layers in reverse.
+        The short form of ``encoder=Dense(hidden_dim, activation, init)``, and of a
+        decoder with the hidden layers in reverse.
     encoder, decoder : Network, optional
         Such as `Dense` or `Convolutional`, or your own, derived from `Network`.
     likelihood : {"gaussian", "bernoulli", "categorical"} or a Likelihood
-        What the decoder's outputs say about x: `Gaussian`, `Bernoulli` and `Categorical`
-        have their settings; your own is derived from `Likelihood`.
+        What the decoder's outputs say about x: `Gaussian`, `Bernoulli` and
+        `Categorical` have their settings; your own is derived from `Likelihood`.
     negloglikelihood, neglogprior, neglogposterior, reparameterize : callable, optional
-        Your own terms in place of `vaelite.terms`, with the same arguments and one number
-        per example. Write them with autograd's NumPy: ``import autograd.numpy as np``.
+        Your own terms in place of `vaelite.terms`, with the same arguments and one
+        number per example. Write them with autograd's NumPy:
+        ``import autograd.numpy as np``.
     dtype : {None, "float32", "float64"}
         Of all computation. None takes the data's, and float32 for integers.
     backend : {"numpy", "cupy", "auto"}
-        Where to train, encode, decode, sample and score: NumPy; a GPU, by CuPy; or a GPU if
-        there is one. All results are NumPy arrays.
+        Where to train, encode, decode, sample and score: NumPy; a GPU, by CuPy; or a
+        GPU if there is one. All results are NumPy arrays.
 
     Attributes
     ----------
@@ -91,13 +92,14 @@ class VAE(VariationalModel):
         Parameters
         ----------
         X : array-like, shape (n, n_features)
-            Floats, or uint8 grey levels (255 is read as 1), in memory or on disk
+            Floats, or uint8 gray levels (255 is read as 1), in memory or on disk
             (`numpy.memmap`).
         X_test : array-like, shape (m, n_features), optional
-            Rows whose loss is recorded after every epoch; they do not influence training.
+            Rows whose loss is recorded after every epoch; they do not influence
+            training.
         condition, condition_test : array-like, shape (n, n_conditions), optional
-            What is known of each row of X and of X_test, such as its class as zeros and a
-            one. Encoder and decoder see it: the model is p(x|z, c) and q(z|x, c).
+            What is known of each row of X and of X_test, such as its class as zeros and
+            a one. Encoder and decoder see it: the model is p(x|z, c) and q(z|x, c).
         {settings}
 
         Returns
@@ -110,8 +112,8 @@ class VAE(VariationalModel):
         ValueError, TypeError
             For data or settings that cannot work; the message says what to do.
         TrainingError
-            If a loss or a gradient is not finite; the message names the epoch, the batch
-            and the array.
+            If a loss or a gradient is not finite; the message names the epoch, the
+            batch and the array.
 
         Warns
         -----
@@ -120,8 +122,8 @@ class VAE(VariationalModel):
 
         Notes
         -----
-        Ctrl-C ends training after the first epoch as a stopping rule would, with a warning.
-        A fit that fails leaves the model as it was before.
+        Ctrl-C ends training after the first epoch as a stopping rule would, with a
+        warning. A fit that fails leaves the model as it was before.
         """
         settings = ELBOSettings.checked("fit", settings)
         objective_class(settings.kl, settings.beta, settings.importance_samples, self.own_terms)
@@ -136,7 +138,7 @@ class VAE(VariationalModel):
         return {"mu": Head(self.latent_dim), "logsigma": Head(self.latent_dim)}
 
     def objective(self, *, normalized=True, kl="sample", beta=1.0, importance_samples=1):
-        """Return the negative ELBO of this model, or a relative: a function of (params, x, eps).
+        """Return the negative ELBO or a variant of it: a function of (params, x, eps).
 
         Parameters
         ----------
@@ -148,7 +150,7 @@ class VAE(VariationalModel):
         Returns
         -------
         NegELBO or ImportanceWeighted
-            With your own terms where there are any.
+            With your own terms, if you passed any.
         """
         check_fitted(self)
         kind = objective_class(kl, beta, importance_samples, self.own_terms)

@@ -84,7 +84,7 @@ def test_own_terms_have_to_be_given_again(digits, quick, tmp_path):
 
 
 def test_a_term_that_the_model_was_not_fitted_with_is_refused(saved):
-    with pytest.raises(ModelFileError, match="was not fitted with neglogprior"):
+    with pytest.raises(ModelFileError, match="was not fitted with your own neglogprior"):
         vaelite.load(saved, neglogprior=lambda z: z)
 
 

@@ -159,7 +159,7 @@ def test_an_nll_of_another_shape_is_refused(slip, model, q):
             lambda z: slip(nll_of(model)(z)), *q, np.zeros((5, 2, 2))
         ),
     ):
-        with pytest.raises(ValueError, match="nll should return one number a sample and row"):
+        with pytest.raises(ValueError, match="nll should return one number per sample and row"):
             call()
 
 

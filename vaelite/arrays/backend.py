@@ -1,6 +1,6 @@
 """NumPy, or CuPy on a GPU: the same source lines on either.
 
-CuPy is imported only when it is asked for.
+CuPy is imported only when a backend needs it.
 """
 
 import importlib
@@ -16,7 +16,7 @@ SHARE = 0.5  # of the device's free memory that data may take
 
 
 class Backend:
-    """Where arrays live and who computes: the computer's own memory, and NumPy."""
+    """Where arrays are stored and what computes: the computer's memory, and NumPy."""
 
     name = "numpy"
 
@@ -29,7 +29,7 @@ class Backend:
         return array
 
     def hold(self, X):
-        """Return a data set where reading it is fastest: on the device if it fits there."""
+        """Return a data set where reading is fastest: on the device if it fits."""
         return X
 
 
@@ -92,7 +92,8 @@ def get_backend(name):
     except ModuleNotFoundError:  # other import errors explain themselves
         raise ImportError(
             'backend="cupy" needs CuPy and an NVIDIA GPU: python -m pip install '
-            '"vaelite[gpu-cuda12]" or "vaelite[gpu-cuda13]", by the CUDA version that nvidia-smi prints'
+            '"vaelite[gpu-cuda12]" or "vaelite[gpu-cuda13]", by the CUDA version that '
+            "nvidia-smi prints"
         ) from None
     try:
         count = cupy.cuda.runtime.getDeviceCount()

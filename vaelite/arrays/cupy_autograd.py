@@ -1,7 +1,7 @@
-"""What autograd needs to know of arrays on a device.
+"""What autograd needs to know about arrays on a device.
 
-autograd's own derivatives create arrays of zeros on the host, or pass NumPy's functions
-arguments that CuPy does not take. Those below do neither.
+Some of autograd's derivatives create arrays of zeros on the host, or pass arguments to
+NumPy's functions that CuPy does not accept. The derivatives below do neither.
 """
 
 import math
@@ -47,7 +47,7 @@ class DeviceSpace(VSpace):
 
 
 def _on_device(function, *vjpmakers):
-    """Give a function of autograd other derivatives for arrays on a device."""
+    """Replace the derivatives of a function of autograd for arrays on a device."""
     elsewhere = primitive_vjps[function]
     defvjp(function, *vjpmakers)
     here = primitive_vjps[function]
@@ -57,7 +57,7 @@ def _on_device(function, *vjpmakers):
 
 
 def _repeat_to_match_shape(g, shape, dtype, axis, keepdims):
-    """The array g repeated along the axes that were summed over, and how often."""
+    """The array g, repeated along the axes that were summed over, and how often."""
     if shape == ():
         return g, 1
     axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
@@ -68,14 +68,12 @@ def _repeat_to_match_shape(g, shape, dtype, axis, keepdims):
 
 @primitive
 def _untake(x, index, space):
-    """The derivative of taking a part of an array: zeros, and x added to that part."""
+    """The derivative of a part of an array: zeros, with x added to that part."""
 
     def add(array):
         parts = index if isinstance(index, tuple) else (index,)
-        if any(
-            hasattr(part, "shape") or isinstance(part, list) for part in parts
-        ):  # rows may be taken twice
-            module_of(array).add.at(array, index, x)
+        if any(hasattr(part, "shape") or isinstance(part, list) for part in parts):
+            module_of(array).add.at(array, index, x)  # the index may contain a row twice
         else:
             array[index] += x
         return array

@@ -1,7 +1,7 @@
-"""Where an array lives, and what computes with it there.
+"""Where an array is stored, and what computes with it there.
 
-NumPy's functions work on CuPy's arrays through NumPy's array protocols, so a formula needs
-no second version. The few functions here handle what the protocols do not cover.
+NumPy's functions work on CuPy's arrays through NumPy's array protocols, so a formula
+needs no second version. The few functions here handle what the protocols do not cover.
 """
 
 from functools import cache, wraps
@@ -16,14 +16,14 @@ _devices = {}  # array type on a device to its module, and that module's scipy.s
 
 
 def register(module, special):
-    """Make a module's arrays known as arrays on a device; True if they were not before."""
+    """Register a module's arrays as arrays on a device; return True if they are new."""
     is_new = module.ndarray not in _devices
     _devices[module.ndarray] = module, special
     return is_new
 
 
 def on_device(array):
-    """Whether an array lives on a device."""
+    """Whether an array is on a device."""
     return type(getval(array)) in _devices
 
 
@@ -43,7 +43,7 @@ def to_host(array):
 
 
 def number(array):
-    """Return a 0-dimensional array as a float; on a device as float64, without waiting."""
+    """Return a scalar array as a float; on a device, as float64 without waiting."""
     return array.astype(np.float64) if on_device(array) else float(array)
 
 
@@ -57,18 +57,18 @@ def read_only(array):
 
 
 def is_time_to_look(array, step):
-    """Whether to read numbers on the host: always in NumPy, every 50th step on a device."""
+    """Whether to read numbers on the host: on a device only every 50th step."""
     return not on_device(array) or step % CHECK_EVERY == 0
 
 
 def elementwise(inputs, outputs, operation):
-    """Decorate an in-place function: on a device, one kernel compiled by CuPy replaces it.
+    """Decorate an in-place function: on a device, one compiled kernel replaces it.
 
     Parameters
     ----------
     inputs, outputs, operation : str
-        As for ``cupy.ElementwiseKernel``. The function's parameters are the inputs, then
-        the outputs.
+        As for ``cupy.ElementwiseKernel``, which compiles the kernel. The function's
+        parameters are the inputs, then the outputs.
     """
 
     def decorate(function):

@@ -1,4 +1,4 @@
-"""Named arrays and a manifest in one .npz file: no pickle, replaced whole or not at all."""
+"""Named arrays and a manifest in one .npz file, without pickle or partial writes."""
 
 import contextlib
 import io
@@ -17,7 +17,7 @@ MANIFEST = "manifest.json"
 
 
 def save(path, manifest, arrays):
-    """Write a file. Whatever stops it, ``path`` holds either its old content or the new.
+    """Write a file. At any time ``path`` has all of its old or all of its new content.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def save(path, manifest, arrays):
     manifest : dict
         Anything that JSON can hold.
     arrays : dict of arrays
-        ``np.load(path)`` finds them under the same names.
+        ``np.load(path)`` reads them under the same names.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def save(path, manifest, arrays):
     """
     path = Path(path).expanduser()
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent} to save {path.name} in")
+        raise FileNotFoundError(f"no folder {path.parent} to save {path.name} in")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; pass the name of a file in it")
     specs = {name: [array.dtype.str, array.shape] for name, array in arrays.items()}
@@ -74,16 +74,16 @@ def load(path):
     Raises
     ------
     OSError
-        If the file is not there or cannot be opened.
+        If the file does not exist or cannot be opened.
     ModelFileError
-        If it is not such a file, is damaged, or has a newer format.
+        If the file is of another kind, is damaged, or has a newer format.
     """
     with open(Path(path).expanduser(), "rb") as file:
         try:
             return _read(file)
         except ModelFileError as error:
             raise ModelFileError(f"{path} cannot be loaded: {error}") from None
-        except Exception as error:  # zipfile, json and NumPy raise many kinds of errors on bytes that are not theirs
+        except Exception as error:  # zipfile, json and NumPy raise many kinds of errors
             raise ModelFileError(
                 f"{path} is not a vaelite model, or it is damaged ({error})"
             ) from error
@@ -97,12 +97,12 @@ def _read(file):
             info.compress_type for info in members
         ):
             raise ModelFileError(
-                "its parts are compressed or larger than the file; vaelite never writes such files"
+                "its parts are compressed or larger than the file; vaelite writes no such files"
             )
         manifest = json.loads(archive.read(MANIFEST))
         if manifest["format"] not in range(1, FORMAT + 1):
             raise ModelFileError(
-                f"this version of vaelite reads formats 1 to {FORMAT}, the file has format "
+                f"this version of vaelite reads formats 1 to {FORMAT}, but the file has format "
                 f"{manifest['format']}; upgrade vaelite"
             )
         specs = manifest.pop("arrays")
@@ -126,22 +126,20 @@ def _parse_npy(name, content, dtype, shape):
     stream = io.BytesIO(content)
     np.lib.format.read_magic(stream)
     found_shape, fortran_order, found_dtype = np.lib.format.read_array_header_1_0(stream)
-    if (found_dtype.str, list(found_shape), fortran_order) != (
-        dtype,
-        shape,
-        False,
-    ) or found_dtype.kind != "f":
+    found = found_dtype.str, list(found_shape), fortran_order
+    if found != (dtype, shape, False) or found_dtype.kind != "f":
         raise ModelFileError(
-            f"array {name} is {found_dtype} of shape {found_shape}, expected {dtype} of {tuple(shape)}"
+            f"array {name} has dtype {found_dtype} and shape {found_shape}, expected {dtype} and "
+            f"{tuple(shape)}"
         )
     array = np.frombuffer(content, found_dtype, offset=stream.tell()).reshape(shape).copy()
     if not np.isfinite(array).all():
-        raise ModelFileError(f"array {name} holds numbers that are not finite")
+        raise ModelFileError(f"array {name} has numbers that are not finite")
     return array
 
 
 def _sync_folder(folder):
-    """Make a rename in a folder survive a power cut, where the system can."""
+    """Make a rename in a folder survive a power failure, if the system can."""
     if hasattr(os, "O_DIRECTORY"):
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

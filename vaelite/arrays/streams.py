@@ -1,9 +1,9 @@
 """Random numbers that are derived, not consumed.
 
 Every use of randomness has an address: the noise of batch 7 in epoch 3 is the stream
-``(Stream.NOISE, 3, 7)`` of the fit's seed, whatever was drawn before. Printing, plotting or
-evaluating can therefore never change training, and any batch of any epoch can be drawn
-again by itself.
+``(Stream.NOISE, 3, 7)`` of the fit's seed, independent of what was drawn before.
+Printing, plotting or evaluating can therefore never change training, and any batch of
+any epoch can be drawn again by itself.
 """
 
 from enum import IntEnum
@@ -12,7 +12,7 @@ import numpy as np
 
 
 class Stream(IntEnum):
-    """What random numbers are for. A value never changes: it is part of every seed's meaning."""
+    """What random numbers are for. Values never change: every seed depends on them."""
 
     INIT = 0
     SPLIT = 1
@@ -51,13 +51,13 @@ def seed_sequence(rng=None):
 
 
 def generator(seed, *address):
-    """Return the Generator at an address: ``generator(seed, Stream.NOISE, epoch, batch)``."""
+    """Return the Generator at an address, such as ``Stream.NOISE, epoch, batch``."""
     child = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, *address))
     return np.random.Generator(np.random.PCG64(child))
 
 
 def sampling_generator(rng=None):
-    """Return a Generator to draw samples from: the caller's, or a new one from a seed."""
+    """Return a Generator to draw samples with: the given one, or one from a seed."""
     if isinstance(rng, np.random.Generator):
         return rng
     return generator(seed_sequence(rng), Stream.SAMPLE)

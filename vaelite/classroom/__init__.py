@@ -1,1 +1,1 @@
-"""For courses: the identities of the ELBO as theorems, and verdicts on exercises."""
+"""For courses: the identities of the ELBO as theorems, and exercises with verdicts."""

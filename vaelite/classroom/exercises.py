@@ -1,10 +1,11 @@
-"""Exercises: a verdict on what a reader has written.
+"""Exercises: a verdict on a reader's code.
 
 ::
 
-    check(mine, identities("neglogprior"))    # Right., or Not right yet. and why, or Not written yet.
+    check(mine, identities("neglogprior"))
 
-Needs hypothesis: ``python -m pip install 'vaelite[tutorials]'``.
+prints "Right.", "Not right yet." with the reason, or "Not written yet.". It needs
+hypothesis: ``python -m pip install 'vaelite[tutorials]'``.
 """
 
 import dis
@@ -14,34 +15,38 @@ from functools import wraps
 
 from autograd.tracer import isbox
 
-from .theorems import THEOREMS, Terms, counterexample
 from ..checks import check_choice
+from .theorems import THEOREMS, Terms, counterexample
 
-OWN = {  # the theorem that is most about a term by itself; it is tried first
-    "negloglikelihood": "densities_match_scipy", "neglogprior": "densities_match_scipy",
-    "neglogposterior": "densities_match_scipy", "reparameterize": "samples_are_affine_in_the_noise",
-    "kl_divergence": "kl_is_the_mean_of_two_samples", "negelbo": "loss_is_the_sum_of_its_terms",
-}  # fmt: skip
+OWN = {  # the theorem that says most about a term by itself; it is tried first
+    "negloglikelihood": "densities_match_scipy",
+    "neglogprior": "densities_match_scipy",
+    "neglogposterior": "densities_match_scipy",
+    "reparameterize": "samples_are_affine_in_the_noise",
+    "kl_divergence": "kl_is_the_mean_of_two_samples",
+    "negelbo": "loss_is_the_sum_of_its_terms",
+}
 
 
 class _NotWritten(Exception):
-    """What an answer raises that is not written yet."""
+    """The answer is not written yet."""
 
 
 class _Raised(Exception):
-    """What an answer raises that itself raises an exception."""
+    """The answer raised an exception."""
 
 
 def check(answer, test):
-    """Put an answer to the test and print the verdict: right, not right and why, or not written yet.
+    """Test an answer and print the verdict.
 
     Parameters
     ----------
     answer : object
-        A function, or a value. ``None``, ``...``, and a function that returns these or raises NotImplementedError, are
-        not written yet.
+        A function, or a value. It is not written yet if it is ``None`` or ``...``, or a
+        function that returns one of these or raises NotImplementedError.
     test : callable
-        ``test(answer)`` raises an exception where the answer is wrong, as assertions do; `identities` makes one.
+        ``test(answer)`` raises an exception if the answer is wrong, for example with
+        ``assert``; `identities` returns such a test.
 
     Examples
     --------
@@ -49,7 +54,9 @@ def check(answer, test):
     >>> from vaelite.classroom.exercises import check, identities
     >>> check(lambda z: ..., identities("neglogprior"))
     Not written yet.
-    >>> check(lambda z: np.sum(z * z + np.log(2 * np.pi), axis=1) / 2, identities("neglogprior"))
+    >>> def mine(z):
+    ...     return np.sum(z * z + np.log(2 * np.pi), axis=1) / 2
+    >>> check(mine, identities("neglogprior"))
     Right.
     """
     try:
@@ -65,28 +72,29 @@ def check(answer, test):
 
 
 def identities(name, max_examples=25):
-    """A test for `check`: a term of one's own in place of vaelite's, in all theorems of `vaelite.classroom.theorems`.
+    """Return a test for `check`: all `THEOREMS`, with your own term for vaelite's.
 
     Parameters
     ----------
-    name : {"negloglikelihood", "neglogprior", "neglogposterior", "reparameterize", "kl_divergence", "negelbo"}
-        Which of the `Terms` it is.
+    name : str
+        The name of the term, one of the `Terms`: "negloglikelihood", "neglogprior",
+        "neglogposterior", "reparameterize", "kl_divergence" or "negelbo".
     max_examples : int
-        Random cases a theorem, the same every time.
+        Random cases per theorem, the same every time.
 
     Returns
     -------
     callable
-        Given a term, it raises AssertionError with the first theorem that fails and its smallest counterexample.
+        ``test(term)`` raises AssertionError with the first theorem that fails and its
+        smallest counterexample.
     """
     check_choice("name", name, [field.name for field in fields(Terms)])
 
     def test(term):
+        # Raised at the end: hypothesis would try more cases, and hide the fault.
         faults = []
 
-        def watched(
-            *arguments,
-        ):  # hypothesis would go on with other cases, and the theorem's words hide the fault
+        def watched(*arguments):
             try:
                 return term(*arguments)
             except (_NotWritten, _Raised) as fault:
@@ -105,7 +113,7 @@ def identities(name, max_examples=25):
 
 
 def _watched(answer):
-    """The answer; if it is a function, one that raises `_NotWritten` or `_Raised` where that has nothing to say."""
+    """The answer; a function raises `_NotWritten` or `_Raised` if it has no result."""
     if answer is None or answer is ...:
         raise _NotWritten
     if not callable(answer):
@@ -129,22 +137,16 @@ def _watched(answer):
 
 
 def _in_words(error, answer, arguments):
-    """An exception of the reader's code: its line, and what may have led to it."""
+    """Describe an exception of the reader's code: its line, and a possible reason."""
     file = getattr(getattr(answer, "__code__", None), "co_filename", None)
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename == file
-    ]
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == file]
     place = f" in line {lines[-1]}" if lines else ""
-    advice = (
-        " (while autograd differentiates it; is np autograd.numpy?)"
-        if any(map(isbox, arguments))
-        else ""
-    )
+    advice = " (while autograd differentiates it; is np autograd.numpy?)"
+    advice = advice if any(map(isbox, arguments)) else ""
     return f"It raised {type(error).__name__}{place}: {error}{advice}"
 
 
 def _is_stub(function):
-    """Whether a function has no more to it than a docstring and `...`."""
+    """Whether a function consists of a docstring and `...` only."""
     return hasattr(function, "__code__") and len(list(dis.get_instructions(function))) <= 3

@@ -1,20 +1,24 @@
-"""The identities of the ELBO as theorems, which hypothesis tries on random cases; for a course's own terms as well.
+"""The identities of the ELBO as theorems, for vaelite's terms and for your own.
 
 ::
 
     from vaelite.classroom.theorems import Terms, refuted
 
-    refuted(Terms(neglogprior=mine))    # {} or, by name, the theorems that fail and their smallest counterexamples
+    refuted(Terms(neglogprior=mine))
 
-`THEOREMS` holds them by name, each a function of (terms, case) that raises AssertionError; the strategies `gaussians`,
-`posteriors` and `linear_models` draw the cases. No case needs a tolerance for chance: with respect to the noise, terms
-are at most quadratic, so that two samples, eps = +1 and -1, already have the exact mean. Needs hypothesis:
-``python -m pip install 'vaelite[tutorials]'``.
+returns a dict: each theorem that fails, with its smallest counterexample. It is empty
+if all hold.
+
+`THEOREMS` contains them by name, and hypothesis tests them on random cases. Each is a
+function of (terms, case) that raises AssertionError. The strategies `gaussians`,
+`posteriors` and `linear_models` draw the cases. No case needs a tolerance for chance:
+the terms are at most quadratic in the noise, so two samples, eps = +1 and -1, have the
+exact mean. The module needs hypothesis: ``python -m pip install 'vaelite[tutorials]'``.
 """
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from itertools import product
 
@@ -43,14 +47,17 @@ SIZES = range(2, 6)
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms to put to the test; vaelite's own, but for those that are given.
+    """The terms to test: vaelite's, except for those that you pass.
 
     Attributes
     ----------
-    negloglikelihood, neglogprior, neglogposterior, reparameterize, kl_divergence : callable
+    negloglikelihood, neglogprior, neglogposterior : callable
+        As in `vaelite.terms`.
+    reparameterize, kl_divergence : callable
         As in `vaelite.terms`.
     negelbo : callable, optional
-        ``negelbo(terms, x, mu, logsigma, decode, eps)``, shape (batch,); by default `NegELBO`'s.
+        ``negelbo(terms, x, mu, logsigma, decode, eps)``, shape (batch,); by default
+        `NegELBO`'s.
     """
 
     negloglikelihood: Callable = ours.negloglikelihood
@@ -61,42 +68,40 @@ class Terms:
     negelbo: Callable | None = None
 
     def __post_init__(self):
-        for name in (
-            "negloglikelihood",
-            "neglogprior",
-            "neglogposterior",
-            "reparameterize",
-            "kl_divergence",
-        ):
-            object.__setattr__(
-                self, name, _answering(name, check_callable(name, getattr(self, name)))
-            )
+        for field in fields(self):
+            name, term = field.name, getattr(self, field.name)
+            if name != "negelbo":
+                object.__setattr__(self, name, _returning(name, check_callable(name, term)))
 
     def objective(self, kind, mu, logsigma, decode):
-        """The objective of these terms for given parameters of q(z|x)."""
+        """Return the objective with these terms, for given parameters of q(z|x)."""
         return kind(
-            lambda params, x: (mu, logsigma), lambda params, z: decode(z),
-            self.negloglikelihood, self.neglogprior, self.neglogposterior, self.reparameterize,
-        )  # fmt: skip
+            lambda params, x: (mu, logsigma),
+            lambda params, z: decode(z),
+            self.negloglikelihood,
+            self.neglogprior,
+            self.neglogposterior,
+            self.reparameterize,
+        )
 
     def loss(self, x, mu, logsigma, decode, eps):
-        """The one-sample negative ELBO of each row."""
+        """Return the negative ELBO of each row, from one sample."""
         if self.negelbo is not None:
             return self.negelbo(self, x, mu, logsigma, decode, eps)
         return self.objective(NegELBO, mu, logsigma, decode).parts({}, x, eps)[0]
 
 
-def _answering(name, term):
-    """The term, with an error that says what is wrong where it returns nothing."""
+def _returning(name, term):
+    """The term, with a clear error if it returns None."""
 
     @wraps(term)
-    def answering(*arguments):
-        answer = term(*arguments)
-        if answer is None:
+    def returning(*arguments):
+        result = term(*arguments)
+        if result is None:
             raise TypeError(f"{name} returned None; does it end in a return?")
-        return answer
+        return result
 
-    return answering
+    return returning
 
 
 # Strategies
@@ -104,24 +109,23 @@ def _answering(name, term):
 
 def _tenths(shape, largest):
     """Arrays of tenths, so that counterexamples are easy to read."""
-    return arrays(np.int64, shape, elements=st.integers(-10 * largest, 10 * largest)).map(
-        lambda a: a / 10
-    )
+    tenths = st.integers(-10 * largest, 10 * largest)
+    return arrays(np.int64, shape, elements=tenths).map(lambda a: a / 10)
 
 
 def _sizes():
-    """Distinct numbers of rows, features and latents, so that no axis can be taken for another."""
+    """Different numbers of rows, features and latents, so that no axis fits another."""
     return st.permutations(SIZES)
 
 
 @st.composite
 def gaussians(draw, shared=(True, False)):
-    """``(x, mu, logsigma)`` of a Gaussian likelihood: (n, D), (n, D), and any of logsigma's shapes.
+    """``(x, mu, logsigma)`` of a Gaussian likelihood; x and mu are (n, D).
 
     Parameters
     ----------
     shared : sequence of bool
-        Whether logsigma is shared by elements: a scalar or (n, 1). If not, it is (n, D).
+        Whether elements share logsigma, a scalar or (n, 1). If not, it is (n, D).
     """
     n, D, *_ = draw(_sizes())
     shapes = [shape for shape in ((), (n, 1), (n, D)) if (shape != (n, D)) in shared]
@@ -131,21 +135,22 @@ def gaussians(draw, shared=(True, False)):
 
 @st.composite
 def posteriors(draw):
-    """``(mu, logsigma, eps)`` of q(z|x) and a sample of it, each (n, latent_dim)."""
+    """``(mu, logsigma, eps)`` of q(z|x) and a sample from it, each (n, latent_dim)."""
     n, _, K, _ = draw(_sizes())
     return tuple(draw(_tenths((n, K), largest)) for largest in (3, 4, 3))
 
 
 @st.composite
 def linear_models(draw, orthogonal=False, latents=SIZES):
-    """``(model, x, mu, logsigma, eps)``: a `ProbabilisticPCA`, data, any q(z|x), and noise.
+    """``(model, x, mu, logsigma, eps)``: a `ProbabilisticPCA`, data, any q, and noise.
 
     Parameters
     ----------
     orthogonal : bool
-        Whether the rows of W are, so that the exact posterior's latents are independent.
+        Whether the rows of W are orthogonal. Then the exact posterior's latents are
+        independent.
     latents : sequence of int
-        Numbers of latents to draw from.
+        Numbers of latents to choose from.
     """
     n, D, K, _ = draw(_sizes())
     K = K if K in latents else draw(st.sampled_from(latents))
@@ -155,11 +160,8 @@ def linear_models(draw, orthogonal=False, latents=SIZES):
         W = np.zeros((K, D))
         W[: len(lengths)] = lengths[:, None] * axes
     model = ProbabilisticPCA(W, draw(_tenths(D, 2)), math.exp(logsigma_x))
-    return (
-        model,
-        draw(_tenths((n, D), 3)),
-        *(draw(_tenths((n, K), largest)) for largest in (2, 2, 3)),
-    )
+    x = draw(_tenths((n, D), 3))
+    return model, x, *(draw(_tenths((n, K), largest)) for largest in (2, 2, 3))
 
 
 # Theorems
@@ -168,7 +170,16 @@ THEOREMS = {}
 
 
 def theorem(cases, names, lecture):
-    """Add a function of (terms, case) to `THEOREMS`: its cases, the names of their parts, its place in the lecture."""
+    """Decorate a function of (terms, case): add it to `THEOREMS`.
+
+    Parameters
+    ----------
+    cases : hypothesis strategy
+    names : str
+        Names of the parts of a case, with commas between them.
+    lecture : str
+        The theorem's place in the lecture.
+    """
 
     def add(statement):
         statement.cases, statement.names, statement.lecture = cases, names.split(", "), lecture
@@ -198,7 +209,8 @@ def densities_match_scipy(terms, case):
     lecture="I, the densities p(z), p(x|z), q(z|x)",
 )
 def densities_integrate_to_one(terms, case):
-    """The exponential of minus a term integrates to one; the trapezoid rule is exact here to rounding."""
+    """The exponential of minus a term integrates to one; the trapezoid rule is exact
+    here to rounding."""
     mu, logsigma = case[0] / 10, case[1] / 10
     u = np.linspace(-12, 12, 241)[:, None]
     z, h = mu + math.exp(logsigma) * u, u[1, 0] - u[0, 0]
@@ -210,7 +222,8 @@ def densities_integrate_to_one(terms, case):
 
 @theorem(gaussians(), "x, mu, logsigma", lecture="III, the sum over i = 1 .. N of the loss")
 def batches_are_rows(terms, case):
-    """A batch has the results of its single rows, and if rows change places, so do their results."""
+    """A batch has the results of its single rows, and if rows change places, so do
+    their results."""
     x, mu, logsigma = case
     n, order = len(x), np.arange(len(x))[::-1]
 
@@ -218,19 +231,18 @@ def batches_are_rows(terms, case):
         return array if np.ndim(array) == 0 else array[index]
 
     for term, arguments in (
-        (terms.negloglikelihood, case), (terms.neglogposterior, case), (terms.neglogprior, (x,)),
-        (terms.kl_divergence, (x, mu)), (lambda *a: np.sum(terms.reparameterize(*a), axis=-1), (x, mu / 5, mu)),
-    ):  # fmt: skip
+        (terms.negloglikelihood, case),
+        (terms.neglogposterior, case),
+        (terms.neglogprior, (x,)),
+        (terms.kl_divergence, (x, mu)),
+        (lambda *a: np.sum(terms.reparameterize(*a), axis=-1), (x, mu / 5, mu)),
+    ):
         batch = term(*arguments)
         assert np.shape(batch) == (n,), (
             f"shape {np.shape(batch)} for a batch of {n} rows, expected {(n,)}"
         )
-        _equal(
-            batch,
-            np.concatenate(
-                [term(*(rows(a, slice(i, i + 1)) for a in arguments)) for i in range(n)]
-            ),
-        )
+        single = [term(*(rows(a, slice(i, i + 1)) for a in arguments)) for i in range(n)]
+        _equal(batch, np.concatenate(single))
         _equal(term(*(rows(a, order) for a in arguments)), batch[order])
 
 
@@ -240,7 +252,8 @@ def batches_are_rows(terms, case):
     lecture="III, c0 = inputsize * sum(logsigma)",
 )
 def scale_law(terms, case):
-    """In other units, x' = a x, the density of D features is a^-D times as large: -log p(x|z) is D log(a) nats higher."""
+    """In other units, x' = a x, the density of D features is a^-D times as large:
+    -log p(x|z) is D log(a) nats higher."""
     (x, mu, logsigma), log_a = case[0], case[1] / 10
     a, nats = math.exp(log_a), x.shape[-1] * log_a
     for term in terms.negloglikelihood, terms.neglogposterior:
@@ -249,7 +262,8 @@ def scale_law(terms, case):
 
 @theorem(posteriors(), "mu, logsigma, eps", lecture="II, J = E[-log p(x|z)] + KL(q, p(z))")
 def kl_is_the_mean_of_two_samples(terms, case):
-    """The mean of neglogprior - neglogposterior over eps = +1 and -1 is KL(q(z|x), p(z)), in closed form."""
+    """The mean of neglogprior - neglogposterior over eps = +1 and -1 is KL(q(z|x),
+    p(z)), in closed form."""
     mu, logsigma, _ = case
     closed = 0.5 * (mu**2 + np.exp(2 * logsigma) - 1 - 2 * logsigma).sum(axis=-1)
     _equal(terms.kl_divergence(mu, logsigma), closed)
@@ -268,7 +282,8 @@ def kl_is_positive_but_at_the_prior(terms, case):
 
 @theorem(posteriors(), "mu, logsigma, eps", lecture="II, Reparameterization: z = mu + sigma * eps")
 def samples_are_affine_in_the_noise(terms, case):
-    """Without noise, z is mu, and eps moves each element of each row by sigma times its own eps."""
+    """Without noise, z is mu, and eps moves each element of each row by sigma times its
+    own eps."""
     mu, logsigma, eps = case
     _equal(terms.reparameterize(mu, logsigma, np.zeros_like(eps)), mu)
     _equal(terms.reparameterize(mu, logsigma, eps) - mu, np.exp(logsigma) * eps)
@@ -276,15 +291,14 @@ def samples_are_affine_in_the_noise(terms, case):
 
 @theorem(linear_models(), "model, x, mu, logsigma, eps", lecture="III, loss = nll + nlp - nlq")
 def loss_is_the_sum_of_its_terms(terms, case):
-    """The loss is -log p(x|z) - log p(z) + log q(z|x) at the sample z, each as scipy.stats has it."""
+    """The loss is -log p(x|z) - log p(z) + log q(z|x) at the sample z, each as
+    scipy.stats has it."""
     model, x, mu, logsigma, eps = case
     z = mu + np.exp(logsigma) * eps
     mu_x, logsigma_x = model.decode(z)
     nll = -stats.norm(mu_x, math.exp(logsigma_x)).logpdf(x).sum(axis=1)
-    nlp, nlq = (
-        -stats.norm.logpdf(z).sum(axis=1),
-        -stats.norm(mu, np.exp(logsigma)).logpdf(z).sum(axis=1),
-    )
+    nlp = -stats.norm.logpdf(z).sum(axis=1)
+    nlq = -stats.norm(mu, np.exp(logsigma)).logpdf(z).sum(axis=1)
     _equal(terms.loss(x, mu, logsigma, model.decode, eps), nll + nlp - nlq)
 
 
@@ -328,16 +342,15 @@ def elbo_is_a_lower_bound(terms, case):
     lecture="not in the lecture; Burda et al. (2016)",
 )
 def importance_weighted_bounds_rise(terms, case):
-    """The bound of K samples is at least the mean of the bounds without one of them, and for K = 1 it is the ELBO."""
+    """The bound of K samples is at least the mean of the bounds without one of them,
+    and for K = 1 it is the ELBO."""
     (model, x, mu, logsigma, _), K, seed = case
     eps = np.random.default_rng(seed).standard_normal((K, *mu.shape))
     objective = terms.objective(ImportanceWeighted, mu, logsigma, model.decode)
     of_all = -objective.parts({}, x, eps)[0]
     of_others = [-objective.parts({}, x, np.delete(eps, k, axis=0))[0] for k in range(K)]
-    assert (of_all >= np.mean(of_others, axis=0) - 1e-9 * (1 + np.abs(of_all))).all(), (
-        of_all,
-        of_others,
-    )
+    least = np.mean(of_others, axis=0) - 1e-9 * (1 + np.abs(of_all))
+    assert (of_all >= least).all(), (of_all, of_others)
     _equal(objective.parts({}, x, eps[:1])[0], terms.loss(x, mu, logsigma, model.decode, eps[0]))
 
 
@@ -347,7 +360,8 @@ def importance_weighted_bounds_rise(terms, case):
     lecture="II, Reparameterization, the gradient estimate (there of log p - log q: minus J)",
 )
 def pathwise_gradients_are_finite_differences(terms, case):
-    """autograd's derivatives of the loss in mu and in logsigma are those of finite differences, eps held fixed."""
+    """autograd's derivatives of the loss in mu and in logsigma are those of finite
+    differences, eps held fixed."""
     model, x, mu, logsigma, eps = case
     logsigma = logsigma / 2
 
@@ -360,9 +374,8 @@ def pathwise_gradients_are_finite_differences(terms, case):
         ends[0][argnum], ends[1][argnum] = array + step * direction, array - step * direction
         slope = (loss(*ends[0]) - loss(*ends[1])) / (2 * step)
         gradient = np.sum(autograd.grad(loss, argnum)(mu, logsigma) * direction)
-        np.testing.assert_allclose(
-            gradient, slope, rtol=1e-6, atol=1e-6 * (1 + abs(loss(mu, logsigma)))
-        )
+        atol = 1e-6 * (1 + abs(loss(mu, logsigma)))
+        np.testing.assert_allclose(gradient, slope, rtol=1e-6, atol=atol)
 
 
 @theorem(
@@ -371,7 +384,8 @@ def pathwise_gradients_are_finite_differences(terms, case):
     lecture="II, the log-derivative trick and Reparameterization (signs as here)",
 )
 def gradient_estimators_agree(terms, case):
-    """The mean over eps of each estimator, score function or pathwise, is the exact gradient of the ELBO."""
+    """The mean over eps of each estimator, score function or pathwise, is the exact
+    gradient of the ELBO."""
     model, x, mu, logsigma, _ = case
     logsigma = logsigma / 2
 
@@ -384,43 +398,41 @@ def gradient_estimators_agree(terms, case):
         images, *q = (np.tile(array, (len(weights), 1)) for array in (x, mu, logsigma))
 
         def nll(z, images=images):
-            rows = anp.reshape(z, (-1, z.shape[-1]))  # a term need not know of samples
+            rows = anp.reshape(z, (-1, z.shape[-1]))  # terms have no axis for samples
             nats = terms.negloglikelihood(np.tile(images, (len(z), 1)), *model.decode(rows))
             return anp.reshape(nats, z.shape[:-1])
 
         mean = [np.tensordot(weights, g.reshape(-1, *mu.shape), 1) for g in estimate(nll, *q, eps)]
-        np.testing.assert_allclose(
-            mean, exact, rtol=1e-8, atol=1e-8 * (1 + np.abs(exact).max()), err_msg=name
-        )
+        atol = 1e-8 * (1 + np.abs(exact).max())
+        np.testing.assert_allclose(mean, exact, rtol=1e-8, atol=atol, err_msg=name)
 
 
 def refuted(terms, max_examples=100, shrink=True):
-    """The theorems that fail for these terms.
+    """Return the theorems that fail for these terms.
 
     Parameters
     ----------
     terms : Terms
     max_examples : int
-        Random cases a theorem.
+        Random cases per theorem.
     shrink : bool
         Look for the smallest counterexample; False is faster.
 
     Returns
     -------
     dict of str to str
-        By theorem the smallest counterexample, and what went wrong with it. Empty if all hold.
+        For each theorem that fails, its smallest counterexample and what is wrong with
+        it.
 
     Examples
     --------
     >>> import numpy as np
     >>> from vaelite.classroom.theorems import Terms, refuted
-    >>> sorted(refuted(Terms(neglogprior=lambda z: np.sum(z * z, axis=-1)), max_examples=5))[:2]
+    >>> wrong = Terms(neglogprior=lambda z: np.sum(z * z, axis=-1))
+    >>> sorted(refuted(wrong, max_examples=5))[:2]
     ['densities_integrate_to_one', 'densities_match_scipy']
     """
-    if not isinstance(terms, Terms):
-        raise TypeError(
-            f"terms should be Terms(...), such as Terms(neglogprior=mine), got {terms!r}"
-        )
+    _check_terms(terms)
     check_count("max_examples", max_examples)
     failures = (
         (name, counterexample(statement, terms, max_examples, shrink))
@@ -430,7 +442,7 @@ def refuted(terms, max_examples=100, shrink=True):
 
 
 def prove(statement, terms, max_examples=100, shrink=True):
-    """Try one theorem on random cases, the same every time; raises what the smallest counterexample raises.
+    """Try one theorem on random cases, the same every time.
 
     Parameters
     ----------
@@ -438,21 +450,19 @@ def prove(statement, terms, max_examples=100, shrink=True):
         One of `THEOREMS`.
     terms, max_examples, shrink
         As for `refuted`.
-    """
-    phases = [
-        phase for phase in (Phase.generate, Phase.shrink) if shrink or phase is not Phase.shrink
-    ]
 
+    Raises
+    ------
+    Exception
+        What the smallest counterexample raises, if the theorem fails.
+    """
+    phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
     if not hasattr(statement, "cases"):
         raise TypeError(
             f"statement should be one of THEOREMS, such as THEOREMS['scale_law'], got {statement!r}"
         )
-    if not isinstance(terms, Terms):
-        raise TypeError(
-            f"terms should be Terms(...), such as Terms(neglogprior=mine), got {terms!r}"
-        )
+    _check_terms(terms)
     check_count("max_examples", max_examples)
-
     options = {"deadline": None, "derandomize": True, "database": None, "phases": phases}
 
     @settings(max_examples=max_examples, report_multiple_bugs=False, print_blob=False, **options)
@@ -469,35 +479,36 @@ def prove(statement, terms, max_examples=100, shrink=True):
 
 
 def counterexample(statement, terms, max_examples=100, shrink=True):
-    """What `prove` raises, in words: the theorem, the case, and what went wrong; None if it holds."""
+    """Return a failure of `prove` as text: theorem, case, error; None if it holds."""
     try:
         prove(statement, terms, max_examples, shrink)
     except Exception as error:
         values = _flat(getattr(error, "case", ()))
-        case = [
-            f"  {name} = {_text(value)}"
-            for name, value in zip(statement.names, values, strict=False)
-        ]
-        wrong = (
-            f"{error}" if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
-        )
-        return "\n".join([statement.__doc__, *case, wrong])
+        parts = zip(statement.names, values, strict=False)
+        case = [f"  {name} = {_text(value)}" for name, value in parts]
+        kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+        return "\n".join([" ".join(statement.__doc__.split()), *case, f"{kind}{error}"])
     return None
 
 
+def _check_terms(terms):
+    if not isinstance(terms, Terms):
+        raise TypeError(
+            f"terms should be Terms(...), such as Terms(neglogprior=mine), got {terms!r}"
+        )
+
+
 def _flat(case):
-    """A case, a tuple perhaps of tuples, as a list."""
-    return [
-        part for value in case for part in (_flat(value) if isinstance(value, tuple) else [value])
-    ]
+    """A case, a tuple that may contain tuples, as a list."""
+    nested = [_flat(value) if isinstance(value, tuple) else [value] for value in case]
+    return [part for parts in nested for part in parts]
 
 
 def _text(value):
-    """A value in one line."""
+    """A value as one line of text."""
     if isinstance(value, ProbabilisticPCA):
-        return (
-            f"ProbabilisticPCA(W={_text(value.W)}, mean={_text(value.mean)}, sigma={value.sigma:g})"
-        )
+        W, mean = _text(value.W), _text(value.mean)
+        return f"ProbabilisticPCA(W={W}, mean={mean}, sigma={value.sigma:g})"
     return " ".join(np.array2string(np.asarray(value), separator=", ").split())
 
 
@@ -508,17 +519,21 @@ def _two_samples(terms, mu, logsigma):
 
 
 def _exact_elbo(terms, model, x, mu, logsigma, _):
-    """The ELBO without sampling: a quadratic function's mean over eps is its mean over 2K points on the axes."""
+    """The ELBO without sampling.
+
+    The loss is quadratic in eps, so its mean is the mean over 2K points on the axes.
+    """
     K = mu.shape[1]
     points = math.sqrt(K) * np.concatenate([np.eye(K), -np.eye(K)])
-    losses = [
-        terms.loss(x, mu, logsigma, model.decode, np.tile(eps, (len(x), 1))) for eps in points
-    ]
-    return -np.mean(losses, axis=0)
+    noise = [np.tile(eps, (len(x), 1)) for eps in points]
+    return -np.mean([terms.loss(x, mu, logsigma, model.decode, eps) for eps in noise], axis=0)
 
 
 def _gauss_hermite(n_samples, n, latent_dim):
-    """Weights (G,) and noise (n_samples, G * n, latent_dim) with the exact means of polynomials of degree 5 in eps."""
+    """Gauss-Hermite weights (G,) and noise (n_samples, G * n, latent_dim).
+
+    It has the exact means of polynomials of degree 5 in eps.
+    """
     nodes, weights = np.polynomial.hermite_e.hermegauss(3)
     index = np.array(list(product(range(3), repeat=n_samples * latent_dim)))
     eps = nodes[index].reshape(-1, n_samples, latent_dim).swapaxes(0, 1)
@@ -526,8 +541,7 @@ def _gauss_hermite(n_samples, n, latent_dim):
 
 
 def _equal(found, expected):
-    assert np.shape(found) == np.shape(expected), (
-        f"shape {np.shape(found)}, expected {np.shape(expected)}"
-    )
+    shapes = np.shape(found), np.shape(expected)
+    assert shapes[0] == shapes[1], f"shape {shapes[0]}, expected {shapes[1]}"
     if not np.allclose(found, expected, rtol=1e-9, atol=1e-8):
         raise AssertionError(f"found    {_text(found)}\nexpected {_text(expected)}")

@@ -1,7 +1,7 @@
-"""From an array to minibatches, whatever its size.
+"""From an array of any size to minibatches.
 
-``uint8`` arrays are grey levels from 0 to 255. They stay as they are in memory or on disk,
-and become floats in [0, 1] batch by batch.
+``uint8`` arrays are gray levels from 0 to 255. They stay as they are in memory or on
+disk, and become floats in [0, 1] batch by batch.
 """
 
 import numpy as np
@@ -13,12 +13,13 @@ from .rows import RowReader
 
 
 def minibatches(X, batch_size, dtype=np.float32, *, shuffle=False, rng=None, grey_levels=True):
-    """Go once through the rows of X in batches, converted to floats one batch at a time.
+    """Go once through the rows of X in batches of floats.
 
     Parameters
     ----------
     X : array-like, shape (n, n_features)
-        Anything with a shape that an array of row numbers can index: an array, a memmap.
+        Anything with a shape that an array of row numbers can index: an array, a
+        memmap. One batch at a time is converted to floats.
     batch_size : int
         The last batch may be smaller.
     dtype : dtype
@@ -53,12 +54,12 @@ def row_batches(n, batch_size, order=None):
 
 
 def read_batch(reader, rows, dtype, grey_levels):
-    """Return some rows as floats, read-only: they may be a part of the data themselves."""
+    """Return some rows as floats, read-only: they may be a view of the data."""
     return read_only(to_float(reader[rows], dtype, grey_levels))
 
 
 def to_float(x, dtype, grey_levels=True):
-    """Return numbers as floats; uint8 grey levels are divided by 255."""
+    """Return numbers as floats; uint8 gray levels are divided by 255."""
     x = x if on_device(x) else np.asarray(x)
     if x.dtype == np.uint8 and grey_levels:
         return np.multiply(x, dtype.type(1 / 255), dtype=dtype)
@@ -66,12 +67,12 @@ def to_float(x, dtype, grey_levels=True):
 
 
 def quantize(X, levels):
-    """Turn grey images into whole numbers from 0 to ``levels - 1``, for `Categorical`.
+    """Turn gray images into whole numbers from 0 to ``levels - 1``, for `Categorical`.
 
     Parameters
     ----------
     X : array
-        Numbers in [0, 1], or uint8 grey levels.
+        Numbers in [0, 1], or uint8 gray levels.
     levels : int
         Each level is for an equal part of [0, 1].
 

@@ -12,7 +12,7 @@ CHUNK_BYTES = 2**24  # of data that are read together
 
 @dataclass(frozen=True)
 class Summary:
-    """What a likelihood has to know of data before it accepts them.
+    """What a likelihood needs to know about data before it accepts them.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ def check_width(name, X, expected, owner):
 def summarize(X, dtype, name="X", grey_levels=True):
     """Read all values, in chunks, and refuse those that are not finite in ``dtype``.
 
-    uint8 grey levels need no check; only the first chunk is read, as numbers in [0, 1].
+    uint8 gray levels need no check; only the first chunk is read, as numbers in [0, 1].
 
     Returns
     -------
@@ -140,7 +140,7 @@ def _check_finite(chunk, start, dtype, name):
 
 
 def check_grey_levels(X, name="X"):
-    """Question uint8 data, read as grey levels up to 255, that seem to have another scale."""
+    """Warn of uint8 data that seem to have another scale than 0 to 255."""
     if X.dtype != np.uint8:
         return
     high = 0
@@ -149,7 +149,7 @@ def check_grey_levels(X, name="X"):
         if high > 16:
             return
     read_as = (
-        f"{name} has dtype uint8, which is read as grey levels from 0 to 255, but its largest "
+        f"{name} has dtype uint8, which is read as gray levels from 0 to 255, but its largest "
         f"value is {high}"
     )
     if high == 1:

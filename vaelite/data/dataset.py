@@ -1,4 +1,4 @@
-"""The only door for data: an array is checked here once, and leaves as batches of floats."""
+"""Data sets: every array is checked once here, and becomes batches of floats."""
 
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -33,7 +33,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Data that are known to be good, and how to read them.
+    """Checked data, and how to read them.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Dataset:
     dtype : dtype
         Of the batches.
     grey_levels : bool
-        Whether uint8 data are grey levels, to be read as numbers in [0, 1].
+        Whether uint8 data are gray levels, to be read as numbers in [0, 1].
     backend : Backend
         Where the batches go.
     condition : array-like, shape (n, n_conditions), or None
@@ -88,7 +88,7 @@ class Dataset:
         Raises
         ------
         ValueError, TypeError
-            With what was expected, what came, and what to do.
+            The message says what was expected, what was passed, and what to do.
         """
         X = check_array(X, name)
         if n_features is not None:

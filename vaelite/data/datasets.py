@@ -1,4 +1,4 @@
-"""Data sets: the digits that ship with vaelite, MNIST and other IDX files. Images are rows."""
+"""Data sets with images as rows: the digits, MNIST, and other IDX files."""
 
 import gzip
 import math
@@ -11,31 +11,36 @@ import numpy as np
 DIGITS_FILE = Path(__file__).with_name("digits.npz")
 SPLITS = {"train": "train", "test": "t10k"}
 IMAGES, LABELS = "images-idx3", "labels-idx1"
-MNIST_FOLDERS = ("", "mnist", "MNIST/raw")  # flat, one folder down, torchvision's layout
+MNIST_FOLDERS = ("", "mnist", "MNIST/raw")  # the last one is torchvision's
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 MNIST_SHA256 = {
-    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "train-images-idx3-ubyte.gz": (
+        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"
+    ),
+    "train-labels-idx1-ubyte.gz": (
+        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"
+    ),
     "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
     "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
 }
 
 
 def load_digits():
-    """The 8x8 handwritten digits that ship with vaelite.
+    """Return the 8x8 handwritten digits that ship with vaelite.
 
     Returns
     -------
     X : float32 array, shape (1797, 64)
-        Images as rows; grey levels in [0, 1], multiples of 1/16.
+        Images as rows; gray levels in [0, 1], multiples of 1/16.
     y : int64 array, shape (1797,)
-        The digit that each image shows.
+        The digit in each image.
 
     Notes
     -----
-    The test set of "Optical Recognition of Handwritten Digits" by E. Alpaydin and C. Kaynak (1998),
-    UCI Machine Learning Repository, https://doi.org/10.24432/C50P49, licensed under CC BY 4.0. The
-    counts of ink from 0 to 16 are divided by 16; nothing else is changed.
+    The test set of "Optical Recognition of Handwritten Digits" by E. Alpaydin and C.
+    Kaynak (1998), UCI Machine Learning Repository, https://doi.org/10.24432/C50P49,
+    licensed under CC BY 4.0. The counts of ink from 0 to 16 are divided by 16; nothing
+    else is changed.
 
     Examples
     --------
@@ -49,11 +54,12 @@ def load_digits():
 
 
 def load_mnist(data_home=None, split="train", download=None):
-    """The MNIST handwritten digits.
+    """Return the MNIST handwritten digits; download them if needed.
 
-    The four IDX files, gzipped or not, are looked for in ``data_home`` or, if that is None, in the
-    folder that the environment variable ``VAELITE_DATA`` names and in ``~/.cache/vaelite``; in each
-    directly, in ``mnist/`` and in ``MNIST/raw/`` as torchvision keeps them.
+    The function looks for the four IDX files, gzipped or not, in ``data_home``. If that
+    is None, it looks in the folder of the environment variable ``VAELITE_DATA`` and in
+    ``~/.cache/vaelite``. In each folder it looks directly, in ``mnist/``, and in
+    ``MNIST/raw/`` as torchvision does.
 
     Parameters
     ----------
@@ -62,21 +68,21 @@ def load_mnist(data_home=None, split="train", download=None):
     split : {"train", "test"}
         60,000 or 10,000 images.
     download : bool or None
-        None downloads (11 MB in all, checked against their SHA-256) only what is nowhere to be found;
-        True downloads afresh; False never.
+        None downloads the files only if they are not found (11 MB in all, checked by
+        SHA-256). True always downloads them again. False never downloads.
 
     Returns
     -------
     X : uint8 array, shape (n, 784)
-        Grey levels from 0 to 255; vaelite reads them as numbers in [0, 1].
+        Gray levels from 0 to 255; vaelite reads them as numbers in [0, 1].
     y : int64 array, shape (n,)
 
     Raises
     ------
     ValueError
-        For an unknown split, or files that are no IDX files.
+        For an unknown split, or files that are not IDX files.
     OSError
-        If the files are not there and cannot be fetched, or do not have the right hash.
+        If the files are not found and cannot be downloaded, or have a wrong hash.
     ImportError
         If a download is needed and the extra ``vaelite[data]`` is not installed.
     """
@@ -97,13 +103,14 @@ def load_mnist(data_home=None, split="train", download=None):
 
 
 def load_idx(folder, split="train"):
-    """Images and labels from a folder of IDX files: MNIST, Fashion-MNIST, KMNIST, or your own.
+    """Read images and labels from a folder of IDX files, such as Fashion-MNIST.
 
     Parameters
     ----------
     folder : path
-        Holds ``train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte``, or ``t10k-...`` for the test
-        split, each raw or gzipped (``.gz``), directly or in ``raw/``.
+        Contains ``train-images-idx3-ubyte`` and ``train-labels-idx1-ubyte``, or
+        ``t10k-...`` for the test split, each raw or gzipped (``.gz``), directly or in
+        ``raw/``.
     split : {"train", "test"}
 
     Returns
@@ -114,9 +121,10 @@ def load_idx(folder, split="train"):
     Raises
     ------
     FileNotFoundError
-        If a file is not there.
+        If a file does not exist.
     ValueError
-        If a file is no IDX file, is too short, or the counts of images and labels disagree.
+        If a file is not an IDX file or is too short, or if the numbers of images and
+        labels differ.
     """
     _check_split(split)
     folder = Path(folder).expanduser()
@@ -126,7 +134,7 @@ def load_idx(folder, split="train"):
         path = next(filter(None, (_find(place, split, kind) for place in folders)), None)
         if path is None:
             raise FileNotFoundError(
-                f"neither {SPLITS[split]}-{kind}-ubyte nor the same with .gz in {folder} or its raw/"
+                f"no {SPLITS[split]}-{kind}-ubyte, with or without .gz, in {folder} or its raw/"
             )
         paths.append(path)
     return _read_pair(*paths)
@@ -157,7 +165,8 @@ def _download_mnist(folder, split):
         import pooch
     except ImportError:
         raise ImportError(
-            f"MNIST is not in {folder}, and downloading it needs pooch: python -m pip install 'vaelite[data]'"
+            f"MNIST is not in {folder}, and a download needs pooch: python -m pip install "
+            "'vaelite[data]'"
         ) from None
     for kind in (IMAGES, LABELS):
         name = _mnist_name(split, kind)
@@ -167,12 +176,13 @@ def _download_mnist(folder, split):
             )
         except PermissionError:
             raise
-        except ValueError as error:  # pooch's word for a wrong hash; it names both
+        except ValueError as error:  # pooch found a wrong hash; its message names both
             raise OSError(f"the download of {MNIST_URL}{name} is damaged: {error}") from error
         except OSError as error:
             raise OSError(
-                f"{name} is not in {folder} and could not be fetched from {MNIST_URL}{name} ({error}). "
-                f"Offline? Put the file into that folder, or use vaelite.load_digits()"
+                f"{name} is not in {folder} and could not be downloaded from {MNIST_URL}{name} "
+                f"({error}). Without a network, put the file into that folder, or use "
+                "vaelite.load_digits()"
             ) from error
 
 
@@ -186,22 +196,23 @@ def _read_pair(images_path, labels_path):
 
 
 def _read_idx(path, ndim):
-    """An IDX file of unsigned bytes: magic number 0 0 8 ndim, the sizes as big-endian int32, the bytes."""
+    """Read an IDX file: magic number 0 0 8 ndim, sizes as big-endian int32, bytes."""
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (EOFError, gzip.BadGzipFile, gzip.zlib.error) as error:
         raise ValueError(
-            f"{path} is no gzip file, or a damaged one ({error}); delete it and fetch it again"
+            f"{path} is not a gzip file, or is damaged ({error}); delete it and download it again"
         ) from error
     header = 4 + 4 * ndim
     if len(content) < header or content[:4] != bytes([0, 0, 8, ndim]):
         raise ValueError(
-            f"{path} is no IDX file of bytes in {ndim} dimension(s): it starts with "
+            f"{path} is not an IDX file of bytes in {ndim} dimension(s): it starts with "
             f"{content[:4].hex(' ') or 'nothing'}, expected {bytes([0, 0, 8, ndim]).hex(' ')}"
         )
     shape = struct.unpack(f">{ndim}I", content[4:header])
     if len(content) - header != math.prod(shape):
         raise ValueError(
-            f"{path} announces {shape}, {math.prod(shape)} bytes, but holds {len(content) - header}"
+            f"{path} should have {math.prod(shape)} bytes for its shape {shape}, but it has "
+            f"{len(content) - header}"
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

@@ -11,7 +11,7 @@ LIMIT = 2**26  # bytes that may be mapped at a time
 
 
 class WithDtype:
-    """An array-like with a shape and an index, but no dtype: it gets its first row's."""
+    """An array-like with a shape and an index but no dtype: it gets its first row's."""
 
     def __init__(self, X):
         self.X, self.shape, self.dtype = X, tuple(X.shape), np.asarray(X[:1]).dtype
@@ -23,8 +23,9 @@ class WithDtype:
 class RowReader:
     """Reads rows of an array-like, with bounded memory if it is a `numpy.memmap`.
 
-    The system counts the pages of a file that were read as the process's memory, and keeps
-    them until all memory is in use. They are returned here; they can be read again.
+    The system counts the pages of a file that were read as the process's memory, and
+    keeps them until all memory is in use. They are released here; they can be read
+    again.
     """
 
     def __init__(self, X):

@@ -1,1 +1,1 @@
-"""What a fit consists of: its settings, its plan, a trial of the terms, and its reports."""
+"""What a fit consists of: settings, a plan, a trial of the terms, and reports."""

@@ -12,7 +12,7 @@ def evaluated(state):
 
 
 class Lines:
-    """Print the lecture's lines: every ``log_every`` iterations, and after every epoch."""
+    """Print the lecture's lines, every ``log_every`` iterations and every epoch."""
 
     def __init__(self, write=print):
         self.write = write
@@ -60,8 +60,8 @@ def reporters(progress):
     Parameters
     ----------
     progress : {False, True, "lines", "bar"}
-        True prints the lecture's lines; in a terminal with tqdm installed it also keeps a
-        bar below them.
+        True prints the lecture's lines; in a terminal with tqdm installed it also keeps
+        a bar below them.
 
     Raises
     ------

@@ -30,8 +30,8 @@ class Run:
     data : Dataset
         The training rows.
     evaluated : dict of str to Dataset
-        Evaluated after every epoch: "val" (held-out rows) or "eval" (the training rows),
-        and "test". The stopping rule looks at the first.
+        Evaluated after every epoch: "val" (held-out rows) or "eval" (the training
+        rows), and "test". The stopping rule looks at the first.
     """
 
     target: NegELBO
@@ -85,7 +85,7 @@ class Run:
         return training.evaluate(self.target, params, self.evaluation_batches(name, epoch))
 
     def evaluation_batches(self, name, epoch):
-        """Return the batches of ``evaluated[name]`` with their noise, in the order of the rows."""
+        """Return the batches of ``evaluated[name]`` with noise, not shuffled."""
         is_fresh = name == "eval"  # the lecture's noise differs in each epoch
         rng = generator(self.seed, STREAMS[name], epoch if is_fresh else 0)
         rows = max(1, CHUNK_ROWS // self.settings.samples)

@@ -55,10 +55,10 @@ class FitSettings:
     max_epochs : int
         The largest number of passes over the data.
     stopping : {"heldout", "lecture", "epochs"}, HeldOut, Lecture or Epochs
-        "heldout" holds out a part of the rows and stops when their loss no longer improves
-        by more than ``tol`` and two standard errors (`HeldOut`). "lecture" is the lecture's
-        rule (`Lecture`). "epochs" runs all ``max_epochs``, and evaluates the test rows if
-        there are any.
+        "heldout" holds out a part of the rows and stops when their loss no longer
+        improves by more than ``tol`` and two standard errors (`HeldOut`). "lecture" is
+        the lecture's rule (`Lecture`). "epochs" runs all ``max_epochs``, and evaluates
+        the test rows if there are any.
     tol : float, optional
         Nats per example; by default 0.1 with "heldout" and 1 with "lecture".
     patience : int, optional
@@ -66,7 +66,7 @@ class FitSettings:
     validation_fraction : float
         Part of the rows that "heldout" holds out.
     steps_per_epoch : int, optional
-        End an epoch after so many batches, for very large data.
+        End an epoch after this many batches, for very large data.
     normalized : bool
         False drops the log(2 pi) constants of vaelite's terms from all losses that are
         reported, as the lecture does.
@@ -77,8 +77,8 @@ class FitSettings:
     log_every : int
         Iterations between two entries of ``log``, and between two printed lines.
     callbacks : callable or list of callable
-        Called as ``callback(model, state)`` after every epoch, with the model as trained so
-        far and a `State`; training stops if one returns True. Methods
+        Called as ``callback(model, state)`` after every epoch, with the model as
+        trained so far and a `State`; training stops if one returns True. Methods
         ``on_iteration(model, state)`` and ``on_end(model, state)`` are called as well.
     """
 
@@ -115,7 +115,7 @@ class FitSettings:
 
     @classmethod
     def checked(cls, function, keywords):
-        """Return the settings of a call; for an unknown one the error suggests the nearest."""
+        """Return the settings of a call; for an unknown one, suggest the nearest."""
         check_keywords(function, keywords, cls.names())
         return cls(**keywords)
 
@@ -124,7 +124,7 @@ class FitSettings:
         return stopping_rule(self.stopping, self.tol, self.patience)
 
     def for_rows(self, n):
-        """Return the settings with a batch size of at most n rows; warn if it was set higher."""
+        """Return settings with a batch size of at most n; warn if it was set higher."""
         if self.batch_size > n and self.batch_size != BATCH_SIZE:
             warn(f"batch_size={self.batch_size} is above the {n} rows to train on; using {n}")
         return replace(self, batch_size=min(self.batch_size, n))
@@ -144,12 +144,13 @@ class ELBOSettings(FitSettings):
     Parameters
     ----------
     kl : {"sample", "analytic"}
-        Estimate the KL part at the sample, as the lecture does, or take its closed form.
+        Estimate the KL part at the sample, as the lecture does, or take its closed
+        form.
     beta : float
         Weight of the KL part.
     warmup_epochs : int
-        Epochs over which the weight grows evenly from 0 to beta. Evaluated losses have the
-        full weight.
+        Epochs over which the weight grows evenly from 0 to beta. Evaluated losses have
+        the full weight.
     importance_samples : int
         K samples of z per example for the importance-weighted bound; 1 is the ELBO.
     """
@@ -209,13 +210,13 @@ class MeanFieldSettings(ELBOSettings):
 
 
 def with_settings(settings):
-    """Decorate a ``fit`` method: help() shows the settings in place of its ``**keywords``.
+    """Decorate a ``fit`` method: help() shows the settings in place of ``**keywords``.
 
     Parameters
     ----------
     settings : type
-        `FitSettings` or a class derived from it. Where the method's docstring has the line
-        ``{settings}``, it gets their descriptions.
+        `FitSettings` or a class derived from it. Where the method's docstring has the
+        line ``{settings}``, it gets their descriptions.
     """
 
     def decorate(fit):

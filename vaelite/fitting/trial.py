@@ -61,13 +61,14 @@ def try_terms(objective, params, x, eps):
     ValueError
         If a term does not return one number per example, or `reparameterize` one code.
     TypeError
-        If a term cannot be called with its arguments, or autograd cannot differentiate it.
+        If a term cannot be called with its arguments, or autograd cannot differentiate
+        it.
 
     Warns
     -----
     UserWarning
-        If the loss does not depend on some parameters, or the codes not on mu or logsigma.
-        These would never be trained.
+        If the loss does not depend on some parameters, or the codes not on mu or
+        logsigma. These would never be trained.
     """
     z = objective.encode(params, x)
     if objective.has_posterior:
@@ -122,7 +123,7 @@ def _used(function, params):
 
 
 def _call(name, term, arguments, shape, *values):
-    """A term's result, if it can be called with its arguments and has the right shape."""
+    """A term's result, if it accepts its arguments and returns the right shape."""
     try:
         result = term(*values)
     except TypeError as error:

@@ -1,1 +1,1 @@
-"""What a fitted model's numbers mean: log p(x), bounds, gaps, estimators, and the ledger."""
+"""What a fitted model's numbers mean: log p(x), bounds, gaps, estimators, a ledger."""

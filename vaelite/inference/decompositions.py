@@ -1,4 +1,4 @@
-"""What an ELBO consists of: by example, by latent, and what keeps it below log p(x)."""
+"""Decompositions of the ELBO: by example, by latent, and its gaps to log p(x)."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from ..models.inference import infer
 from ..terms import kl_divergence, neglogposterior, neglogprior, reparameterize
 from .importance import Estimate, elbo, log_evidence
 
-ACTIVE = 0.01  # variance of a latent's mean over the data, above which it is active
-BLOCK = 1_000_000  # pairs of a code and a row whose densities are computed at a time
+ACTIVE = 0.01  # a latent is active if its mean has a larger variance over the data
+BLOCK = 1_000_000  # densities that are computed at a time, for pairs of a code and a row
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class ELBOParts:
     reconstruction : array, shape (n,)
         ``-log p(x|z)`` at one sample of z.
     kl : array, shape (n, latent_dim)
-        KL(q(z_k|x), p(z_k)) of each latent, in closed form; 0 where x says nothing about the latent.
+        KL(q(z_k|x), p(z_k)) of each latent, in closed form; 0 where x says nothing
+        about the latent.
     """
 
     reconstruction: np.ndarray
@@ -33,12 +34,12 @@ class ELBOParts:
 
     @property
     def elbo(self):
-        """Of each example, (n,)."""
+        """The ELBO of each example, shape (n,)."""
         return -self.reconstruction - self.kl.sum(axis=1)
 
 
 def elbo_parts(vae, X, rng=0, *, condition=None):
-    """Return the reconstruction and each latent's KL, for each example.
+    """Return the reconstruction and the KL of each latent, for each example.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def active_units(vae, X, threshold=ACTIVE, *, condition=None):
         Fitted.
     X : array-like, shape (n, n_features)
     threshold : float
-        Of the variance of mu over the rows of X.
+        For the variance of mu over the rows of X.
     condition : optional
         As for `VAE.encode`.
 
@@ -92,19 +93,21 @@ def active_units(vae, X, threshold=ACTIVE, *, condition=None):
 
 @dataclass(frozen=True)
 class KLSplit:
-    """The mean KL(q(z|x), p(z)) over a data set: ``kl = mutual_information + marginal_kl``, in nats.
+    """The two parts of the mean KL(q(z|x), p(z)) over a data set, in nats.
+
+    ``kl = mutual_information + marginal_kl``.
 
     Attributes
     ----------
     mutual_information : float
-        Between a row's number and its code, at most ``log n``: how well a code identifies
-        its row.
+        Between a row's number and its code, at most ``log n``: how well a code
+        identifies its row.
     marginal_kl : float
-        KL(q(z), p(z)), where q(z) is the mean of q(z|x) over all rows: how far the codes are
-        from the prior that samples come from.
+        KL(q(z), p(z)), where q(z) is the mean of q(z|x) over all rows: how far the
+        codes are from the prior that samples come from.
     standard_error : float
-        Of both, from the samples of z. Their errors are nearly opposite, so ``kl`` has a
-        smaller one.
+        Of both, from the samples of z. Their errors are nearly opposite, so ``kl`` has
+        a smaller one.
     n : int
         Rows.
     """
@@ -171,13 +174,13 @@ def _log_mixture(z, mu, logsigma):
 
 @dataclass(frozen=True)
 class Gaps:
-    """What keeps the ELBO below log p(x), example by example, in nats.
+    """The gaps between the ELBO and log p(x) for each example, in nats.
 
     Attributes
     ----------
     elbo, refined_elbo, log_evidence : Estimate
-        With the encoder's q; with the best q of its family for each example, from `infer`;
-        and log p(x) itself.
+        With the encoder's q; with the best q of its family for each example, from
+        `infer`; and log p(x) itself.
     """
 
     elbo: Estimate
@@ -186,12 +189,12 @@ class Gaps:
 
     @property
     def amortization(self):
-        """What each example loses because its q comes from an encoder, (n,)."""
+        """The loss of each example because an encoder computes its q, shape (n,)."""
         return self.refined_elbo.value - self.elbo.value
 
     @property
     def approximation(self):
-        """What each example loses because q is normal with independent latents, (n,)."""
+        """The loss of each example because q has independent normal latents, (n,)."""
         return self.log_evidence.value - self.refined_elbo.value
 
     def __str__(self):
@@ -218,7 +221,7 @@ def inference_gaps(
     learning_rate=0.1,
     progress=False,
 ):
-    """Split ``log p(x) - ELBO`` into the cost of amortization and the cost of q's family.
+    """Split ``log p(x) - ELBO`` into the cost of amortization and of q's family.
 
     Parameters
     ----------
@@ -242,7 +245,8 @@ def inference_gaps(
 
     References
     ----------
-    Cremer, Li & Duvenaud (2018), Inference Suboptimality in Variational Autoencoders, section 3.
+    Cremer, Li & Duvenaud (2018), Inference Suboptimality in Variational Autoencoders,
+    section 3.
     """
     check_posterior(vae)
     if not vae.is_amortized:
@@ -264,6 +268,6 @@ def _check_normal(vae):
     own = sorted({"neglogprior", "neglogposterior", "reparameterize"} & set(vae.own_terms))
     if own:
         raise ValueError(
-            "this is computed for a normal prior and posterior, but the model has its own "
+            "this needs vaelite's normal prior and posterior, but the model has its own "
             f"{', '.join(own)}"
         )

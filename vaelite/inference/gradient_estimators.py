@@ -1,17 +1,19 @@
-"""Estimators of the ELBO's gradient in the parameters of q(z|x), side by side.
+"""Estimators of the ELBO's gradient in the parameters of q(z|x).
 
-Each is a function of the same arguments, ``estimator(nll, mu, logsigma, eps)``, and gives the gradient of the
-*negative* ELBO of each row in that row's mu and logsigma, from K samples ``z = mu + sigma * eps``:
+All have the same arguments, ``estimator(nll, mu, logsigma, eps)``. They return the
+gradient of the *negative* ELBO of each row in that row's mu and logsigma, from K
+samples ``z = mu + sigma * eps``. With ``f(z) = -log p(x, z) + log q(z)`` it is the mean
+over the samples of:
 
-===================== =================================================================================
-score_function        mean of ``f(z) * d log q(z)``, f = -log p(x, z) + log q(z): the log-derivative trick
-score_with_baseline   the same with ``f(z_k) - b_k``, b_k the mean of f over the other samples
-pathwise              ``d f(mu + sigma * eps)``: the reparameterization
+===================== ================================================================
+score_function        ``f(z) * d log q(z)``, the log-derivative trick
+score_with_baseline   ``(f(z_k) - b_k) * d log q(z_k)``, b_k the mean f of the others
+pathwise              ``d f(mu + sigma * eps)``, the reparameterization
 analytic_kl           ``d nll(mu + sigma * eps) + d KL``, the KL in closed form
-sticking_the_landing  as pathwise, but for log q's parameters, which are held fixed
-===================== =================================================================================
+sticking_the_landing  as pathwise, with the parameters of log q held fixed
+===================== ================================================================
 
-All are unbiased; what differs is the variance, which `measure` measures.
+All are unbiased. They differ in their variance; `measure` computes it.
 """
 
 from collections.abc import Callable
@@ -30,7 +32,7 @@ CHUNK = 10_000  # samples that go through the decoder at a time
 
 
 def estimator(function):
-    """A decorator: check the arguments of an estimator, and the shape of what nll answers."""
+    """Decorate an estimator: check its arguments, and the shape of nll's result."""
 
     @wraps(function)
     def checked(nll, mu, logsigma, eps):
@@ -58,25 +60,26 @@ def _check_q(mu, logsigma):
 
 def _checked(nll):
     def of_samples(z):
-        answer = nll(z)
-        if np.shape(answer) != z.shape[:-1]:
+        result = nll(z)
+        if np.shape(result) != z.shape[:-1]:
             raise ValueError(
-                f"nll should return one number a sample and row, shape {z.shape[:-1]} for z of shape {z.shape}, got "
-                f"shape {np.shape(answer)}"
+                f"nll should return one number per sample and row, shape {z.shape[:-1]} for z of "
+                f"shape {z.shape}, got shape {np.shape(result)}"
             )
-        return answer
+        return result
 
     return of_samples
 
 
 @estimator
 def score_function(nll, mu, logsigma, eps):
-    """The log-derivative trick: the mean over samples of ``f(z) * d log q(z)``, z held fixed.
+    """The log-derivative trick: the mean of ``f(z) * d log q(z)``, z held fixed.
 
     Parameters
     ----------
     nll : callable
-        ``nll(z)``, -log p(x|z) of each sample of each row: (K, n, latent_dim) to (K, n).
+        ``nll(z)``, -log p(x|z) of each sample of each row: (K, n, latent_dim) to (K,
+        n).
     mu, logsigma : array, shape (n, latent_dim)
     eps : array, shape (K, n, latent_dim)
         Standard normal noise.
@@ -87,8 +90,9 @@ def score_function(nll, mu, logsigma, eps):
 
     References
     ----------
-    Williams (1992), Simple statistical gradient-following algorithms; Paisley, Blei & Jordan (2012), Variational
-    Bayesian Inference with Stochastic Search, equation 4. The lecture prints it with the opposite sign.
+    Williams (1992), Simple statistical gradient-following algorithms; Paisley, Blei &
+    Jordan (2012), Variational Bayesian Inference with Stochastic Search, equation 4.
+    The lecture prints it with the opposite sign.
     """
     z, f = _learning_signal(nll, mu, logsigma, eps)
     return _gradient(
@@ -98,9 +102,10 @@ def score_function(nll, mu, logsigma, eps):
 
 @estimator
 def score_with_baseline(nll, mu, logsigma, eps):
-    """`score_function`, its signal compared with the mean over the other samples; K is 2 or more.
+    """`score_function` minus a baseline: the mean of f over the other samples.
 
-    ``d log q`` has mean 0, so that subtracting what does not depend on the sample changes no mean, only the variance.
+    It needs K = 2 samples or more. ``d log q`` has mean 0. So a baseline that does not
+    depend on the sample changes the variance only.
 
     Parameters
     ----------
@@ -113,12 +118,13 @@ def score_with_baseline(nll, mu, logsigma, eps):
 
     References
     ----------
-    Mnih & Rezende (2016), Variational inference for Monte Carlo objectives, section 2.2; Kool, van Hoof & Welling
-    (2019), Buy 4 REINFORCE Samples, Get a Baseline for Free!
+    Mnih & Rezende (2016), Variational inference for Monte Carlo objectives, section
+    2.2; Kool, van Hoof & Welling (2019), Buy 4 REINFORCE Samples, Get a Baseline for
+    Free!
     """
     K = len(eps)
     if K < 2:
-        raise ValueError("a baseline from the other samples needs 2 samples or more")
+        raise ValueError("the baseline is a mean over other samples, so it needs 2 samples or more")
     z, f = _learning_signal(nll, mu, logsigma, eps)
     others = (f.sum(axis=0) - f) / (K - 1)
     signal = f - others
@@ -156,7 +162,7 @@ def pathwise(nll, mu, logsigma, eps):
 
 @estimator
 def analytic_kl(nll, mu, logsigma, eps):
-    """`pathwise` for the reconstruction, the KL part in closed form.
+    """`pathwise` for the reconstruction, with the KL part in closed form.
 
     Parameters
     ----------
@@ -180,9 +186,9 @@ def analytic_kl(nll, mu, logsigma, eps):
 
 @estimator
 def sticking_the_landing(nll, mu, logsigma, eps):
-    """`pathwise` without the derivative of log q in its own parameters, whose mean is 0.
+    """`pathwise` without the derivative of log q in its parameters, which has mean 0.
 
-    At the exact posterior every sample's gradient is 0.
+    At the exact posterior the gradient of every sample is 0.
 
     Parameters
     ----------
@@ -219,14 +225,15 @@ ESTIMATORS = {
 
 
 def exact_gradient(nll, mu, logsigma, n_nodes=64):
-    """The gradient itself, by Gauss-Hermite quadrature over eps; for 1 or 2 latents.
+    """The exact gradient, by Gauss-Hermite quadrature over eps, for 1 or 2 latents.
 
     Parameters
     ----------
     nll, mu, logsigma
         As for `pathwise`.
     n_nodes : int
-        A latent. It is exact for an nll that is a polynomial in z of a degree up to ``2 * n_nodes - 2``.
+        Nodes per latent. The result is exact if nll is a polynomial in z of a degree up
+        to ``2 * n_nodes - 2``.
 
     Returns
     -------
@@ -251,18 +258,20 @@ def exact_gradient(nll, mu, logsigma, n_nodes=64):
 
 @dataclass(frozen=True)
 class GradientStatistics:
-    """What `measure` found. All arrays are (2, n, latent_dim): of the gradient in mu, and in logsigma.
+    """The result of `measure`.
+
+    All arrays are (2, n, latent_dim): of the gradient in mu, and of that in logsigma.
 
     Attributes
     ----------
     mean : array
-        Over all repetitions.
+        Mean over all repetitions.
     variance : array
-        Of one estimate from K samples.
+        Variance of one estimate from K samples.
     standard_error : array
-        Of the mean.
+        Standard error of the mean.
     exact : array or None
-        What it was compared with.
+        The exact gradient, if it was passed.
     """
 
     mean: np.ndarray
@@ -275,7 +284,7 @@ class GradientStatistics:
         """The mean minus the exact gradient."""
         if self.exact is None:
             raise ValueError(
-                "the bias is known only against an exact gradient: measure(..., exact=...)"
+                "the bias needs the exact gradient: call measure(..., exact=exact_gradient(...))"
             )
         return self.mean - self.exact
 
@@ -283,20 +292,20 @@ class GradientStatistics:
 def measure(
     estimator: Callable, nll, mu, logsigma, exact=None, *, n_samples=1, repetitions=1000, rng=0
 ):
-    """Mean and variance of an estimator, from many independent estimates.
+    """Measure mean and variance of an estimator, from many independent estimates.
 
     Parameters
     ----------
     estimator : callable
-        One of `ESTIMATORS`, or one's own with their arguments.
+        One of `ESTIMATORS`, or your own with the same arguments.
     nll, mu, logsigma
         As for `score_function`.
     exact : pair of arrays, optional
         The exact gradient, from `exact_gradient` or a model's closed form.
     n_samples : int
-        K, samples an estimate.
+        K, samples per estimate.
     repetitions : int
-        Estimates; 2 or more.
+        How many estimates; 2 or more.
     rng : None, int, SeedSequence or Generator
 
     Returns
@@ -307,12 +316,14 @@ def measure(
     --------
     >>> import numpy as np, vaelite
     >>> from vaelite import gradient_estimators as estimators
-    >>> ppca = vaelite.ProbabilisticPCA(W=np.array([[2.0, 1.0]]), mean=np.zeros(2), sigma=0.5)
-    >>> x = np.array([[1.0, -1.0]])
-    >>> nll = lambda z: vaelite.negloglikelihood(np.broadcast_to(x, (*z.shape[:-1], 2)), *ppca.decode(z))
+    >>> ppca = vaelite.ProbabilisticPCA(np.array([[2.0, 1.0]]), np.zeros(2), sigma=0.5)
+    >>> def nll(z):
+    ...     x = np.broadcast_to([1.0, -1.0], (*z.shape[:-1], 2))
+    ...     return vaelite.negloglikelihood(x, *ppca.decode(z))
     >>> q = np.zeros((1, 1)), np.full((1, 1), -1.0)
-    >>> found = [estimators.measure(e, nll, *q) for e in (estimators.score_function, estimators.pathwise)]
-    >>> bool(found[1].variance[0, 0, 0] < found[0].variance[0, 0, 0] / 3)
+    >>> score = estimators.measure(estimators.score_function, nll, *q)
+    >>> pathwise = estimators.measure(estimators.pathwise, nll, *q)
+    >>> bool(pathwise.variance[0, 0, 0] < score.variance[0, 0, 0] / 3)
     True
     """
     check_count("n_samples", n_samples)
@@ -333,7 +344,7 @@ def measure(
 
 
 def _independent(estimator, nll, mu, logsigma, repetitions, n_samples, rng):
-    """That many independent estimates, (2, repetitions, n, latent_dim); as further rows, of which each has its own."""
+    """Many estimates, (2, repetitions, n, latent_dim), as one with more rows."""
     n, latent_dim = mu.shape
     eps = rng.standard_normal((n_samples, repetitions * n, latent_dim), dtype=mu.dtype)
 
@@ -356,11 +367,12 @@ def _for_each_sample(*arrays):
 
 
 def _gradient(f, mu, logsigma):
-    """The gradient of the mean of f, (K, n), over samples, for each row: rows do not share parameters."""
+    """The gradient of the mean over samples of f, (K, n), for each row."""
 
     def total(params):
         values = f(params["mu"], params["logsigma"])
         return np.sum(values) / len(values)
 
+    # Rows do not share parameters, so one call computes the gradients of all rows.
     _, grads = value_and_grad(total)({"mu": mu, "logsigma": logsigma})
     return grads["mu"], grads["logsigma"]

@@ -1,4 +1,4 @@
-"""log p(x) of any fitted model, by importance sampling, and the ELBO from many samples."""
+"""log p(x) of a fitted model by importance sampling, and the ELBO of many samples."""
 
 from dataclasses import dataclass
 
@@ -22,8 +22,9 @@ class Estimate:
     ----------
     value, standard_error : arrays, shape (n,), in nats
     effective_samples : array, shape (n,)
-        How many independent samples from the posterior the weighted ones are worth. Where
-        these are few, the value tends to be too low and its standard error too small.
+        How many independent samples from the posterior the weighted ones are worth.
+        If these are few, the value tends to be too low and its standard error too
+        small.
     """
 
     value: np.ndarray
@@ -40,11 +41,11 @@ def log_evidence(
 ):
     """Estimate ``log p(x)`` of each row by importance sampling.
 
-    It is the log of the mean of ``p(x|z) p(z) / r(z)`` over samples z from r. r is a mixture
-    of q(z|x) and, for a share of the samples, of the prior: a q may miss a part of the
-    posterior, and the prior misses none. ``prior_share=0`` is the textbook's r = q; with one
-    sample that is the ELBO of `VAE.score_samples`. For K samples the value is, on average, a
-    lower bound that rises to log p(x) with K.
+    It is the log of the mean of ``p(x|z) p(z) / r(z)`` over samples z from r. r is a
+    mixture of q(z|x) and, for a share of the samples, of the prior: a q may miss a part
+    of the posterior, and the prior misses none. ``prior_share=0`` is the textbook's r =
+    q; with one sample that is the ELBO of `VAE.score_samples`. For K samples the value
+    is, on average, a lower bound that rises to log p(x) with K.
 
     Parameters
     ----------
@@ -75,7 +76,8 @@ def log_evidence(
 
     References
     ----------
-    .. [1] Burda, Grosse & Salakhutdinov (2016), Importance Weighted Autoencoders, equation 8 and section 5.
+    .. [1] Burda, Grosse & Salakhutdinov (2016), Importance Weighted Autoencoders,
+       equation 8 and section 5.
     .. [2] Hesterberg (1995), Weighted Average Importance Sampling and Defensive Mixture
        Distributions.
 
@@ -125,7 +127,7 @@ def elbo(vae, X, n_samples=100, rng=0, q=None, *, condition=None, progress=False
 
 
 def _log_weights(vae, X, n_samples, rng, q, from_prior, condition, progress):
-    """For a few rows after the other, the log importance weights of all samples, (k, rows)."""
+    """Yield, for a few rows at a time, the log weights of all samples, (k, rows)."""
     check_posterior(vae)
     rng = sampling_generator(rng)
     q = vae.encode(X, condition=condition) if q is None else check_q(vae, X, q)
@@ -162,7 +164,7 @@ def _from_prior(mu, logsigma, eps):
 
 
 def _weigh(log_weights):
-    """The logs of the sum of the weights and of the sum of their squares, over all samples."""
+    """The logs of two sums over all samples: of the weights, and of their squares."""
     total = squares = -np.inf
     for part in log_weights:
         total = np.logaddexp(total, logsumexp(part, axis=0))

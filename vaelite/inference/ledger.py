@@ -65,10 +65,10 @@ def ledger(vae, X, rng=0, kl_weight=PYTORCH_VAE_WEIGHT, *, condition=None):
     Returns
     -------
     Ledger
-        The lecture drops the log(2 pi) constants. Pyro prints minus the ELBO. Keras prints
-        the binary cross-entropy of x and E[x|z], a mean over pixels, without KL; it is left
-        out where E[x|z] leaves [0, 1]. PyTorch-VAE prints the squared error, a mean over
-        pixels, plus ``kl_weight`` times the closed-form KL.
+        The lecture drops the log(2 pi) constants. Pyro prints minus the ELBO. Keras
+        prints the binary cross-entropy of x and E[x|z], a mean over pixels, without KL;
+        it is left out where E[x|z] leaves [0, 1]. PyTorch-VAE prints the squared error,
+        a mean over pixels, plus ``kl_weight`` times the closed-form KL.
 
     Examples
     --------
@@ -138,7 +138,7 @@ def _posterior(objective, z, mu, logsigma):
 
 
 def _of_others(likelihood, x, outputs):
-    """The binary cross-entropy and the squared error of x and E[x|z], means over pixels."""
+    """Binary cross-entropy and squared error of x and E[x|z], means over pixels."""
     images = likelihood.encoder_input(x), likelihood.encoder_input(likelihood.expectation(*outputs))
     image, mean = images
     p = np.clip(mean, KERAS_EPSILON, 1 - KERAS_EPSILON)

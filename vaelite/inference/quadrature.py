@@ -1,4 +1,4 @@
-"""log p(x) and p(z|x) of a model with 1 or 2 latents, near exact, on a grid of codes."""
+"""log p(x) and p(z|x) of a model with 1 or 2 latents, almost exact, on a grid."""
 
 import numpy as np
 from scipy.special import logsumexp
@@ -14,15 +14,15 @@ AT_THE_EDGE = 1e-6  # posterior mass at a grid's edge without a warning
 
 
 class Quadrature:
-    """log p(x) and p(z|x) of a model with 1 or 2 latents: sums of p(x|z) p(z) over a grid.
+    """log p(x) and p(z|x) of a model with 1 or 2 latents, from p(x|z) p(z) on a grid.
 
     Parameters
     ----------
     vae : VAE
         Fitted, with 1 or 2 latents; its decoder may be anything.
     n_nodes : int
-        Nodes per latent; an odd number, 5 or more. Their distance should not be above the
-        posterior's smallest standard deviation.
+        Nodes per latent; an odd number, 5 or more. Their distance should not be above
+        the posterior's smallest standard deviation.
     extent : float
         The grid goes from ``-extent`` to ``extent``.
 
@@ -33,8 +33,9 @@ class Quadrature:
 
     Notes
     -----
-    The trapezoid rule converges faster than any power of the distance for smooth densities
-    that vanish at the edges [1]_; the kinks of a relu network leave a second-order error.
+    The trapezoid rule converges faster than any power of the distance for smooth
+    densities that vanish at the edges [1]_; the kinks of a relu network leave a
+    second-order error.
 
     References
     ----------
@@ -82,12 +83,14 @@ class Quadrature:
         value : array, shape (n,), in nats
         error : array, shape (n,), in nats
             The difference to the result from every second node alone: the error of the
-            coarser grid. Where it is small, it is a generous bound of this grid's error.
+            coarser grid. Where it is small, it is a generous bound of this grid's
+            error.
 
         Warns
         -----
         UserWarning
-            If for some row the error is above 0.01, or the posterior reaches the grid's edge.
+            If for some row the error is above 0.01, or the posterior reaches the grid's
+            edge.
         """
         found = [self._sums(log_joint) for log_joint in self._log_joint(X, progress)]
         value, error, edge = (np.concatenate(parts) for parts in zip(*found, strict=True))
@@ -117,7 +120,8 @@ class Quadrature:
         Returns
         -------
         array, shape (n, n_nodes) or (n, n_nodes, n_nodes)
-            Densities, which sum to 1 times the cell's size; the second axis is the first latent.
+            Densities, which sum to 1 times the cell's size; the second axis is the
+            first latent.
         """
         log_joint = np.concatenate(list(self._log_joint(X)))
         value, error, edge = self._sums(log_joint)
@@ -126,7 +130,7 @@ class Quadrature:
         return np.exp(log_joint - value[:, None]).reshape(shape)
 
     def _sums(self, log_joint):
-        """log p(x) of each row, its difference to every second node, and the mass at the edge."""
+        """log p(x), its difference to every second node, and the mass at the edge."""
         latent_dim = self.vae.latent_dim
         nodes = np.indices([self.n_nodes] * latent_dim).reshape(latent_dim, -1)
         second = (nodes % 2 == 0).all(axis=0)
@@ -138,7 +142,7 @@ class Quadrature:
         return total + log_cell, abs(total - coarse), at_edge
 
     def _log_joint(self, X, progress=False):
-        """``log p(x|z) + log p(z)`` at every node, (rows, nodes), a few rows at a time."""
+        """Yield ``log p(x|z) + log p(z)``, (rows, nodes), for a few rows at a time."""
         objective, params = self.vae.objective(), self.vae.params
         grid = np.meshgrid(*[self.axis] * self.vae.latent_dim, indexing="ij")
         nodes = np.stack(grid, axis=-1).reshape(-1, self.vae.latent_dim)

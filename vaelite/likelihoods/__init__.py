@@ -1,6 +1,6 @@
 """Likelihoods p(x|z): what the decoder's outputs say about the data.
 
-Your own takes a small class. `Likelihood` defines everything that it does not define::
+Your own likelihood is a small class. `Likelihood` defines what your class leaves out::
 
     class Laplace(vaelite.Likelihood):
         def negloglikelihood(self, x, mu):

@@ -1,17 +1,17 @@
-"""What every likelihood has: heads, parameters, a density, a mean, samples, and checks."""
+"""What every likelihood has: heads, parameters, a density, a mean, samples, checks."""
 
 from ..networks.base import Head
 
 
 class Likelihood:
-    """p(x|z) as a function of the decoder's outputs. To be derived from.
+    """p(x|z) as a function of the decoder's outputs: a base class.
 
     A derived class needs at least ``negloglikelihood``.
 
     Attributes
     ----------
     grey_levels : bool
-        Whether uint8 data are grey levels, to be read as numbers in [0, 1].
+        Whether uint8 data are gray levels, to be read as numbers in [0, 1].
     has_constants : bool
         Whether ``negloglikelihood`` accepts ``normalized=False``.
     """
@@ -23,11 +23,11 @@ class Likelihood:
         return f"{type(self).__name__}()"
 
     def heads(self, n_features):
-        """Return the decoder's outputs, a dict from name to `Head`. Here: mu, one per feature."""
+        """Return the decoder's outputs by name, each a `Head`. Here: mu."""
         return {"mu": Head(n_features)}
 
     def parameters(self, *outputs):
-        """Return the parameters of p(x|z), a tuple, from the decoder's outputs. Here: the same."""
+        """Return the parameters of p(x|z), a tuple. Here: the decoder's outputs."""
         return outputs
 
     def negloglikelihood(self, x, *parameters):
@@ -37,7 +37,7 @@ class Likelihood:
         )
 
     def expectation(self, *parameters):
-        """Return E[x|z], the mean image, shape (batch, n_features). Here: the first parameter."""
+        """Return E[x|z], shape (batch, n_features). Here: the first parameter."""
         return parameters[0]
 
     def sample(self, rng, *parameters):
@@ -56,15 +56,15 @@ class Likelihood:
         Parameters
         ----------
         summary : vaelite.data.checks.Summary
-            Each feature's smallest and largest value, ``low`` and ``high``, and ``whole``:
-            whether all values are whole numbers.
+            Each feature's smallest and largest value, ``low`` and ``high``, and
+            ``whole``: whether all values are whole numbers.
         """
 
     def advise(self, summary):
         """Warn of data that can be fitted, but not well."""
 
     def ledger(self, nll, *parameters):
-        """Return the parts of ``-log p(x|z)`` by name, each of shape (batch,). Here: one part."""
+        """Return the parts of ``-log p(x|z)``, each (batch,), by name. Here: one."""
         return {"-log p(x|z)": nll}
 
 

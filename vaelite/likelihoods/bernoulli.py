@@ -1,4 +1,4 @@
-"""The Bernoulli likelihood, for binary pixels; the Pyro tutorial uses it for grey ones."""
+"""The Bernoulli likelihood, for binary pixels; the Pyro tutorial has gray ones."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,11 @@ from .base import Likelihood, check_unit_interval
 
 @dataclass(frozen=True)
 class Bernoulli(Likelihood):
-    """p(x|z) = prod of p^x (1 - p)^(1 - x) over the pixels, with p = logistic(logits(z)).
+    """p(x|z) = prod over pixels of p^x (1 - p)^(1 - x), with p = logistic(logits(z)).
 
-    For binary data it is a probability. The Pyro tutorial and many others also use it for
-    grey pixels in [0, 1]. There it is a cross-entropy, not a density of x; it is smallest
-    where p is the grey level.
+    For binary data it is a probability. The Pyro tutorial and many others also use it
+    for gray pixels in [0, 1]. There it is a cross-entropy, not a density of x; it is
+    smallest where p is the gray level.
 
     References
     ----------

@@ -20,7 +20,7 @@ class Categorical(Likelihood):
     ----------
     levels : int
         L. Data are whole numbers from 0 to L - 1, and uint8 is read as such. `quantize`
-        makes such data from grey images.
+        makes such data from gray images.
     one_hot : bool
         Give the encoder L zeros and ones per pixel. By default it sees the levels as
         numbers in [0, 1], which assumes that they have an order.
@@ -29,8 +29,8 @@ class Categorical(Likelihood):
     --------
     >>> import numpy as np, vaelite
     >>> likelihood = vaelite.Categorical(16)
-    >>> nats = likelihood.negloglikelihood(np.array([[3.0, 15.0]]), np.zeros((1, 2, 16)))
-    >>> nats / np.log(2)  # bits
+    >>> x, logits = np.array([[3.0, 15.0]]), np.zeros((1, 2, 16))
+    >>> likelihood.negloglikelihood(x, logits) / np.log(2)  # bits
     array([8.])
     """
 
@@ -74,7 +74,7 @@ class Categorical(Likelihood):
         return np.matmul(_softmax(logits), np.arange(self.levels, dtype=logits.dtype))
 
     def sample(self, rng, logits):
-        """Draw x ~ p(x|z), whole numbers, by the largest of the logits with Gumbel noise."""
+        """Draw whole numbers x ~ p(x|z), by the largest logit with Gumbel noise."""
         return np.argmax(logits + rng.gumbel(size=logits.shape), axis=-1)
 
     def encoder_input(self, x):
@@ -97,7 +97,7 @@ class Categorical(Likelihood):
             raise ValueError(
                 f"X has levels from {low:g} to {high:g}, but Categorical({self.levels}) has levels "
                 f"0 to {self.levels - 1}: pass likelihood=Categorical({int(high) + 1}), or "
-                f"vaelite.quantize(X, {self.levels}) for grey levels"
+                f"vaelite.quantize(X, {self.levels}) for gray levels"
             )
 
 

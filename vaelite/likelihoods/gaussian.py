@@ -14,7 +14,7 @@ from .base import Likelihood, check_unit_interval
 
 # The log standard deviation of rounding to 8 bits: -6.78.
 QUANTIZATION = -math.log(255 * math.sqrt(12))
-LARGE = 30  # data with values that far from 0 are not standardized
+LARGE = 30  # larger absolute values are a sign of data that are not standardized
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Gaussian(Likelihood):
         How the decoder's output becomes mu: through a logistic function, for data in
         [0, 1], or unchanged, for any real data.
     sigma : {"image", "shared", "pixel"} or float
-        One sigma per image, as in the lecture [1]_; one for all; one per pixel; or a fixed
-        number. With one per pixel the likelihood has no upper bound: a pixel that is
-        constant in the data drives its sigma to the floor [2]_. One for all is the safest
-        [3]_.
+        One sigma per image, as in the lecture [1]_; one for all; one per pixel; or a
+        fixed number. With one per pixel the likelihood has no upper bound: a pixel that
+        is constant in the data drives its sigma to the floor [2]_. One for all is the
+        safest [3]_.
     floor : float or None
         Smooth lower bound of a learned logsigma, ``log(exp(floor) + exp(raw))``. The
         default is the standard deviation of rounding to 8 bits, -6.78. None leaves

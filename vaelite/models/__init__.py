@@ -1,1 +1,1 @@
-"""The VAE's sisters, the model that is known exactly, and inference row by row."""
+"""Other models than the VAE, one that is known exactly, and inference row by row."""

@@ -16,14 +16,16 @@ from .checks import check_fitted, check_network
 class Autoencoder(LatentModel):
     """An autoencoder: x is compressed to a code z and decoded.
 
-    Nothing makes the codes follow the prior. It is there to be compared with `VAE`, whose
-    networks and likelihoods it has. Its code is a single point, not a distribution, so it
-    has no ELBO. ``sample`` decodes codes from N(0, I) as a VAE does, although an
+    Nothing makes the codes follow the prior. Use it to compare with `VAE`, whose
+    networks and likelihoods it has. Its code is a single point, not a distribution, so
+    it has no ELBO. ``sample`` decodes codes from N(0, I) as a VAE does, although an
     autoencoder is not trained for that.
 
     Parameters
     ----------
-    latent_dim, hidden_dim, activation, init, encoder, decoder, likelihood, dtype, backend
+    latent_dim, hidden_dim, activation, init, encoder, decoder
+        As for `VAE`.
+    likelihood, dtype, backend
         As for `VAE`.
     negloglikelihood : callable, optional
         Your own term in place of the likelihood's.
@@ -87,7 +89,7 @@ class Autoencoder(LatentModel):
         return {"mu": Head(self.latent_dim)}
 
     def objective(self, *, normalized=True):
-        """Return the loss: ``-log p(x|z)`` at the code z, a function of (params, x, eps)."""
+        """Return the loss, ``-log p(x|z)`` at the code, as `VAE.objective` does."""
         check_fitted(self)
         return Reconstruction(self._encode, self._decode, **self._terms(normalized))
 

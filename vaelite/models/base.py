@@ -1,7 +1,7 @@
-"""What every latent-variable model has: a decoder, a likelihood, and the one way of a fit.
+"""What every latent-variable model has: a decoder, a likelihood, and one kind of fit.
 
-A model is a specification, which ``__init__`` sets, and a solution, which ``fit`` assigns in
-its last line: a fit that fails leaves the model as it was.
+A model is a specification, which ``__init__`` sets, and a solution, which ``fit``
+assigns in its last line: a fit that fails leaves the model as it was.
 """
 
 import copy
@@ -43,10 +43,10 @@ def _of_solution(name, doc):
 
 
 class LatentModel:
-    """A model of p(x, z) = p(x|z) p(z) whose decoder is a network. To be derived from.
+    """A model of p(x, z) = p(x|z) p(z) whose decoder is a network: a base class.
 
-    A derived class has ``networks``, which networks there are, and ``objective``, what
-    training minimizes.
+    A derived class defines ``networks``, by name, and ``objective``, what training
+    minimizes.
     """
 
     has_posterior = True  # q(z|x) is a distribution, not a point
@@ -82,7 +82,7 @@ class LatentModel:
 
     @property
     def params(self):
-        """The networks' weights and biases by name, such as ``params["encoder.mu.W"]``."""
+        """The networks' weights and biases by name, such as ``"encoder.mu.W"``."""
         check_fitted(self)
         return self.solution.params
 
@@ -91,7 +91,7 @@ class LatentModel:
         check_fitted(self)
         self.solution = replace(self.solution, params=params)
 
-    # The one way of a fit: settings, data, run, solution.
+    # Every fit: settings, data, run, solution.
 
     def _fit(self, settings, X, X_test=None, condition=None, condition_test=None):
         data = self._checked(X, "X", fitting=True).given(condition).held()
@@ -156,7 +156,7 @@ class LatentModel:
         return start
 
     def build(self, n_features, dtype=np.float32, rng=None, n_conditions=0):
-        """Give the model new random weights for data of ``n_features``; `fit` starts with this.
+        """Give the model new random weights, as `fit` does when it starts.
 
         Parameters
         ----------
@@ -196,7 +196,7 @@ class LatentModel:
         return self.likelihood.parameters(*self.decoder(own_params(params, "decoder"), z, heads))
 
     def _terms(self, normalized):
-        """The terms that this model is trained with: vaelite's, or your own in their place."""
+        """The terms that this model is trained with: vaelite's or your own."""
         ours = {
             "negloglikelihood": self.likelihood.negloglikelihood,
             "neglogprior": terms.neglogprior,
@@ -243,7 +243,8 @@ class LatentModel:
         rng : None, int, SeedSequence or Generator
             None draws other samples each time.
         mean : bool
-            True returns E[x|z] instead of a draw from p(x|z): images without pixel noise.
+            True returns E[x|z] instead of a draw from p(x|z): images without pixel
+            noise.
         condition : array-like, shape (n, n_conditions) or (n_conditions,), optional
             For a model that was fitted with one; a single row is used for all.
 
@@ -261,9 +262,9 @@ class LatentModel:
     def save(self, path):
         """Write the model to one .npz file, without pickle; `vaelite.load` reads it.
 
-        The file appears whole or not at all, and replaces an older one. Terms, likelihoods
-        and networks of your own are code, which it cannot hold: pass them to
-        `vaelite.load` again.
+        An older file is replaced only when the new one is complete. Your own terms,
+        likelihoods and networks are code and are not saved: pass them to `vaelite.load`
+        again.
 
         Raises
         ------
@@ -340,6 +341,6 @@ class LatentModel:
 
 
 def encoder_width(model):
-    """Columns of the encoder's input: what the likelihood makes of a row, and the condition."""
+    """Columns of the encoder's input: the likelihood's for a row, and the condition."""
     row = model.likelihood.encoder_input(np.zeros((1, model.n_features), np.float32))
     return row.shape[1] + model.n_conditions

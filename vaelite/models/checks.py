@@ -1,4 +1,4 @@
-"""Checks of models, and of what they are made of."""
+"""Checks of models and their parts."""
 
 import numpy as np
 
@@ -17,8 +17,8 @@ def check_posterior(model):
     check_fitted(model)
     if not model.has_posterior:
         raise ValueError(
-            f"{type(model).__name__} has no q(z|x): its code is a single point; this is for "
-            "vaelite.fit"
+            f"{type(model).__name__} has no q(z|x): its code is a single point; fit a model with "
+            "vaelite.fit instead"
         )
 
 

@@ -1,7 +1,7 @@
-"""How a model becomes a file, and a file a model.
+"""Models as files.
 
-Format 2 is written down here by itself, name by name: it does not follow the fields of a
-class, so that a new field never makes an old file unreadable. Format 1 is still read.
+Format 2 is defined here, name by name. It does not follow the fields of a class, so a
+new field never makes an old file unreadable. Format 1 can still be read.
 """
 
 from dataclasses import fields
@@ -47,7 +47,8 @@ def load(path, kinds, own, backend):
     kinds : dict of str to type
         The classes of models by name.
     own : dict
-        Terms, likelihood and networks of your own, by the names of the model's arguments.
+        Terms, likelihood and networks of your own, by the names of the model's
+        arguments.
     backend : {"numpy", "cupy", "auto"}
 
     Raises
@@ -55,8 +56,8 @@ def load(path, kinds, own, backend):
     OSError
         If there is no such file.
     ModelFileError
-        If the file is not a saved model, is damaged or of a newer format, or needs parts of
-        your own that were not given.
+        If the file is not a saved model, is damaged or of a newer format, or needs
+        parts of your own that were not passed.
     """
     manifest, params = storage.load(path)
     try:
@@ -97,13 +98,11 @@ def _built(spec, known):
 def _check_own(path, manifest, own):
     parts = {**manifest["networks"], "likelihood": manifest["likelihood"]}
     needed = {*manifest["own_terms"], *(name for name, spec in parts.items() if spec is None)}
-    differences = ("needs", needed - set(own)), ("was not fitted with", set(own) - needed)
-    for what, names in differences:
-        if names:
-            raise ModelFileError(
-                f"{path} {what} {', '.join(sorted(names))} of your own: "
-                f"load(path, {min(names)}=...)"
-            )
+    if missing := ", ".join(sorted(needed - set(own))):
+        example = min(needed - set(own))
+        raise ModelFileError(f"{path} needs your own {missing}: load(path, {example}=...)")
+    if unused := ", ".join(sorted(set(own) - needed)):
+        raise ModelFileError(f"{path} was not fitted with your own {unused}: leave it out")
 
 
 def _check_params(model, params):

@@ -1,7 +1,7 @@
 """Mean-field inference: a mu and a logsigma for each row by itself, without an encoder.
 
-An encoder amortizes this: it learns to compute in one pass what is optimized here row by
-row, for a decoder that is already trained.
+An encoder amortizes this: it learns to compute in one pass what is optimized here row
+by row, for a decoder that is already trained.
 """
 
 from dataclasses import replace
@@ -49,9 +49,9 @@ def infer(
     condition : optional
         As for `VAE.encode`.
     observed : array of bool, shape (n_features,), optional
-        Which features to learn from, the same for all rows; the values of X elsewhere are
-        not used. This is for likelihoods whose features are independent given z: the term
-        sees the observed columns only.
+        Which features to learn from, the same for all rows; the values of X elsewhere
+        are not used. This is for likelihoods whose features are independent given z:
+        the term sees the observed columns only.
     n_steps : int
         Steps of Adam for each row.
     n_samples : int
@@ -139,7 +139,7 @@ def _optimize(objective, decoder, x, start, n_steps, n_samples, learning_rate, r
 
 
 def _best_of_the_prior(objective, vae, x, rng):
-    """For each row the code from the prior that explains it best, and the prior's spread."""
+    """For each row, the best of some codes from the prior, and logsigma = 0."""
     z = rng.standard_normal((CANDIDATES, vae.latent_dim), dtype=x.dtype)
     if vae.n_conditions:
         return _best_given_condition(objective, vae, x, z)
@@ -153,7 +153,7 @@ def _best_of_the_prior(objective, vae, x, rng):
 
 
 def _best_given_condition(objective, vae, x, z):
-    """As `_best_of_the_prior`, where each row has a decoder of its own."""
+    """As `_best_of_the_prior`, for a decoder that depends on each row's condition."""
     losses = []
     for code in z:
         outputs = objective.decode(vae.params, np.tile(code, (len(x), 1)))

@@ -1,4 +1,4 @@
-"""A model without an encoder: a decoder, and a mu and a logsigma for each training row."""
+"""A model without an encoder: a decoder, and mu and logsigma for each training row."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -21,11 +21,11 @@ class MeanField(VariationalModel):
     """A latent-variable model without an encoder.
 
     It has a decoder, and a mu and a logsigma for each row it was fitted on, as in the
-    lecture before its "Amortized Optimization". It is there to be compared with `VAE`,
-    whose methods it has. What an encoder would compute at once, ``encode``, ``reconstruct``
-    and ``score_samples`` find by `infer`, for any row and for the ELBO with beta = 1. They
-    take as long as some hundred passes through a decoder, and their noise depends on which
-    rows are passed together.
+    lecture before its "Amortized Optimization". Use it to compare with `VAE`, whose
+    methods it has. What an encoder would compute at once, ``encode``, ``reconstruct``
+    and ``score_samples`` find by `infer`, for any row and for the ELBO with beta = 1.
+    They take as long as some hundred passes through a decoder, and their noise depends
+    on which rows are passed together.
 
     Parameters
     ----------
@@ -38,8 +38,8 @@ class MeanField(VariationalModel):
     Attributes
     ----------
     mu, logsigma : arrays, shape (n, latent_dim)
-        Of q(z|x) for the rows of the fit, as training left them; ``history`` is about these.
-        After short training ``encode`` finds better ones. They are not saved.
+        Of q(z|x) for the rows of the fit, as training left them; ``history`` is about
+        these. After short training ``encode`` finds better ones. They are not saved.
 
     References
     ----------
@@ -87,8 +87,8 @@ class MeanField(VariationalModel):
     def fit(self, X, *, condition=None, **settings):
         """Train the decoder on the rows of X, together with their mu and logsigma.
 
-        A step changes the mu and the logsigma of its own batch only, by an Adam of their
-        own.
+        A step changes the mu and the logsigma of its own batch only, with a separate
+        Adam.
 
         Parameters
         ----------
@@ -107,7 +107,7 @@ class MeanField(VariationalModel):
         return self._fit(settings, X, condition=condition)
 
     def objective(self, *, normalized=True, kl="sample", beta=1.0):
-        """Return the negative ELBO, as `VAE.objective`; `infer` takes the encoder's place."""
+        """Return the negative ELBO, as `VAE.objective`, with `infer` as the encoder."""
         objective_class(kl, beta, 1, self.own_terms)
         terms, is_analytic = self._terms(normalized), kl == "analytic"
         beta = float(beta)
@@ -117,7 +117,7 @@ class MeanField(VariationalModel):
         return infer(self, x, condition=condition)
 
     def _plan(self, settings, seed, rule, data, evaluated):
-        """A run whose batches bring their rows' mu and logsigma, which start at the prior."""
+        """A run that also trains each row's mu and logsigma, from the prior on."""
         target = self.objective(normalized=settings.normalized, kl=settings.kl, beta=settings.beta)
         target = replace(target, encode=lambda params, x, c=None: tuple(params[k] for k in Q))
         run = LocalRun(target, seed, settings, self.latent_dim, data, evaluated)
@@ -136,12 +136,12 @@ class MeanField(VariationalModel):
 
     @property
     def mu(self):
-        """Of q(z|x) for the rows of the fit, (n, latent_dim); None for a loaded model."""
+        """mu of q(z|x) for the rows of the fit, (n, latent_dim); None after `load`."""
         return getattr(self.solution, "mu", None)
 
     @property
     def logsigma(self):
-        """Of q(z|x) for the rows of the fit, (n, latent_dim); None for a loaded model."""
+        """logsigma of q(z|x) for the rows of the fit; None after `load`."""
         return getattr(self.solution, "logsigma", None)
 
 

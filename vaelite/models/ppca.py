@@ -1,7 +1,8 @@
-"""Probabilistic PCA: the latent-variable model in which log p(x), the posterior and the best encoder are known exactly.
+"""Probabilistic PCA: log p(x), the posterior and the best encoder are known exactly.
 
-It is the VAE whose decoder is linear and whose sigma is one for all. Whatever holds for every VAE can be
-checked here to the last digit: ``log p(x) = ELBO + KL(q, posterior)``, gradients of the ELBO, the optimum of training.
+It is the VAE with a linear decoder and one sigma for all. What holds for every VAE can
+be checked here to the last digit: ``log p(x) = ELBO + KL(q, posterior)``, gradients of
+the ELBO, and the optimum of training.
 """
 
 from dataclasses import dataclass
@@ -32,14 +33,16 @@ class ProbabilisticPCA:
     References
     ----------
     .. [1] Tipping & Bishop (1999), Probabilistic Principal Component Analysis.
-    .. [2] Lucas, Tucker, Grosse & Norouzi (2019), Don't Blame the ELBO! A Linear VAE Perspective on Posterior Collapse.
+    .. [2] Lucas, Tucker, Grosse & Norouzi (2019), Don't Blame the ELBO! A Linear VAE
+       Perspective on Posterior Collapse.
 
     Examples
     --------
-    The ELBO of the best encoder whose latents are independent falls short of log p(x) by a constant:
+    The best encoder with independent latents has an ELBO below log p(x), by a constant:
 
     >>> import numpy as np, vaelite
-    >>> ppca = vaelite.ProbabilisticPCA(W=np.array([[2.0, 0.0], [1.0, 1.0]]), mean=np.zeros(2), sigma=1.0)
+    >>> W = np.array([[2.0, 0.0], [1.0, 1.0]])
+    >>> ppca = vaelite.ProbabilisticPCA(W, mean=np.zeros(2), sigma=1.0)
     >>> X = np.array([[1.0, 2.0], [0.0, -1.0]])
     >>> ppca.score_samples(X) - ppca.elbo(X, *ppca.diagonal_posterior(X))
     array([0.15507746, 0.15507746])
@@ -54,33 +57,31 @@ class ProbabilisticPCA:
     def __post_init__(self):
         for name in ("W", "mean"):
             object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
-        if (
-            np.ndim(self.W) != 2
-            or np.shape(self.mean) != np.shape(self.W)[1:]
-            or np.ndim(self.sigma) != 0
-        ):
+        shapes = np.shape(self.W), np.shape(self.mean), np.shape(self.sigma)
+        if len(shapes[0]) != 2 or shapes[1] != shapes[0][1:] or shapes[2] != ():
             raise ValueError(
-                "W should be (latent_dim, n_features), mean (n_features,) and sigma a number, got shapes "
-                f"{np.shape(self.W)}, {np.shape(self.mean)} and {np.shape(self.sigma)}"
+                "W should be (latent_dim, n_features), mean (n_features,) and sigma a number, "
+                f"got shapes {shapes[0]}, {shapes[1]} and {shapes[2]}"
             )
         if not self.sigma > 0:
             raise ValueError(f"sigma should be above 0, got {self.sigma}")
 
     @classmethod
     def fit(cls, X, latent_dim):
-        """The maximum-likelihood model of the rows of X, from their covariance's eigenvectors.
+        """Fit the model with the largest likelihood of the rows of X, in closed form.
 
         Parameters
         ----------
         X : array-like, shape (n, n_features)
-            Numbers, or uint8 grey levels (255 is read as 1).
+            Numbers, or uint8 gray levels (255 is read as 1).
         latent_dim : int
             Below n_features.
 
         Returns
         -------
         ProbabilisticPCA
-            With orthogonal rows of W, the largest first; ``sigma**2`` is the mean variance of what they leave out.
+            From the eigenvectors of the covariance: the rows of W are orthogonal, the
+            longest first; ``sigma**2`` is the mean variance in all other directions.
 
         References
         ----------
@@ -97,35 +98,48 @@ class ProbabilisticPCA:
         kept, axes = variances[: -latent_dim - 1 : -1], directions[:, : -latent_dim - 1 : -1].T
         if not noise > 1e-12 * kept[0]:
             raise ValueError(
-                f"{latent_dim} latents leave no noise: these {len(X)} rows lie in so few dimensions; take fewer "
-                "latents, or more rows"
+                f"{latent_dim} latents leave no noise, because these {len(X)} rows vary in no "
+                "other direction; use fewer latents or more rows"
             )
         return cls(np.sqrt(kept - noise)[:, None] * axes, mean, float(np.sqrt(noise)))
 
     @classmethod
     def of(cls, vae):
-        """The model that the decoder of a fitted linear VAE is.
+        """Return the model that the decoder of a fitted linear VAE defines.
 
         Parameters
         ----------
         vae : VAE
-            With ``hidden_dim=()`` and ``likelihood=Gaussian(mean="identity", sigma=...)``, sigma "shared" or a number.
+            With ``hidden_dim=()`` and
+            ``likelihood=Gaussian(mean="identity", sigma=...)``, where sigma is "shared"
+            or a number.
+
+        Returns
+        -------
+        ProbabilisticPCA
+
+        Raises
+        ------
+        ValueError
+            If the VAE is not linear, has more than one sigma, or has your own terms.
         """
         check_fitted(vae)
         likelihood = vae.likelihood
         if vae.own_terms:
             raise ValueError(
-                f"{vae} has its own {', '.join(sorted(vae.own_terms))}: no probabilistic PCA"
+                f"{vae} has its own {', '.join(sorted(vae.own_terms))}, so it is not a "
+                "probabilistic PCA"
             )
         is_affine = isinstance(vae.decoder, Dense) and not vae.decoder.hidden_dim
         is_normal = isinstance(likelihood, Gaussian) and likelihood.mean == "identity"
         if not (is_affine and is_normal) or vae.n_conditions:
             raise ValueError(
-                f'{vae} is not linear: hidden_dim=() and Gaussian(mean="identity", sigma="shared") make one'
+                f"{vae} is not linear; fit one with hidden_dim=() and "
+                'Gaussian(mean="identity", sigma="shared")'
             )
         if likelihood.sigma in ("image", "pixel"):
             raise ValueError(
-                f'{vae} has no single sigma: Gaussian(mean="identity", sigma="shared") makes one'
+                f'{vae} has no single sigma; fit one with Gaussian(mean="identity", sigma="shared")'
             )
         _, logsigma = vae.decode(np.zeros((1, vae.latent_dim)))
         W, mean = (vae.params[f"decoder.mu.{name}"].astype(np.float64) for name in "Wb")
@@ -133,26 +147,26 @@ class ProbabilisticPCA:
 
     @property
     def covariance(self):
-        """Of x, (n_features, n_features): ``W^T W + sigma^2 I``."""
+        """The covariance of x, ``W^T W + sigma^2 I``, (n_features, n_features)."""
         return self.W.T @ self.W + self.sigma**2 * np.eye(self.W.shape[1])
 
     @property
     def precision(self):
-        """Of z given x, the inverse of the posterior's covariance, (latent_dim, latent_dim): the same for every x."""
+        """The inverse of the posterior's covariance, (latent_dim, latent_dim)."""
         return np.eye(len(self.W)) + self.W @ self.W.T / self.sigma**2
 
     def score_samples(self, X):
-        """``log p(x)`` of each row, shape (n,), in nats: x is N(mean, W^T W + sigma^2 I)."""
+        """``log p(x)`` of each row, (n,), in nats, from p(x) = N(mean, covariance)."""
         root = scipy.linalg.cholesky(self.covariance, lower=True)
         u = scipy.linalg.solve_triangular(root, (self._floats(X) - self.mean).T, lower=True)
         return -np.sum(u * u, axis=0) / 2 - np.sum(np.log(np.diag(root))) - len(root) * HALF_LOG_2PI
 
     def score(self, X):
-        """The mean of `score_samples`, in nats an example."""
+        """Return the mean of `score_samples`, in nats per example."""
         return float(self.score_samples(X).mean())
 
     def posterior(self, X):
-        """The exact posterior p(z|x), a normal distribution.
+        """Return the exact posterior p(z|x), a normal distribution.
 
         Parameters
         ----------
@@ -172,7 +186,7 @@ class ProbabilisticPCA:
         return (self._floats(X) - self.mean) @ self.W.T @ covariance / self.sigma**2, covariance
 
     def diagonal_posterior(self, X):
-        """The parameters of the best q(z|x) whose latents are independent, as an encoder gives them.
+        """Return the parameters of the best q(z|x) with independent latents.
 
         Parameters
         ----------
@@ -181,20 +195,26 @@ class ProbabilisticPCA:
         Returns
         -------
         mu, logsigma : arrays, shape (n, latent_dim)
-            The posterior's mean, and minus half the log of its *precision's* diagonal: spreads that are too small
-            wherever latents are correlated. It is the posterior itself where the rows of W are orthogonal.
+            The posterior's mean, and minus half the log of its *precision's* diagonal.
+            If latents are correlated in the posterior, these sigmas are too small. If
+            the rows of W are orthogonal, this q is the posterior.
         """
         mu, _ = self.posterior(X)
         return mu, np.broadcast_to(-np.log(np.diag(self.precision)) / 2, mu.shape)
 
     def gap(self):
-        """``log p(x) - ELBO`` at `diagonal_posterior`, the least for independent latents; in nats, for all x."""
+        """``log p(x) - ELBO`` at `diagonal_posterior`, in nats, the same for all x.
+
+        No q with independent latents has a smaller one.
+        """
         return float(
             (np.sum(np.log(np.diag(self.precision))) - np.linalg.slogdet(self.precision)[1]) / 2
         )
 
     def elbo(self, X, mu, logsigma):
-        """The ELBO of any q(z|x) with independent latents, without sampling; autograd differentiates it.
+        """The ELBO of any q(z|x) with independent latents, without sampling.
+
+        autograd can differentiate it.
 
         Parameters
         ----------
@@ -205,7 +225,8 @@ class ProbabilisticPCA:
         Returns
         -------
         array, shape (n,)
-            In nats: the expected log likelihood, minus the KL divergence of q from the prior.
+            In nats: the expected log likelihood, minus the KL divergence of q from the
+            prior.
         """
         residual = self._floats(X) - self.mean - np.matmul(mu, self.W)
         spread = np.matmul(np.exp(2 * logsigma), np.sum(self.W * self.W, axis=1))
@@ -214,7 +235,7 @@ class ProbabilisticPCA:
         return -squares / 2 - constant - kl_divergence(mu, logsigma)
 
     def decode(self, z):
-        """The parameters of p(x|z), ``(mu, logsigma)``, as a VAE's decoder gives them."""
+        """Return the parameters of p(x|z), ``(mu, logsigma)``, as `VAE.decode` does."""
         return np.matmul(z, self.W) + self.mean, float(np.log(self.sigma))
 
     def _floats(self, X):
@@ -224,7 +245,7 @@ class ProbabilisticPCA:
 
 
 def _floats(X):
-    """Rows as float64, uint8 as grey levels in [0, 1]: as a VAE reads them."""
+    """Rows as float64; uint8 become gray levels in [0, 1], as in a VAE."""
     X, dtype = check_array(X), np.dtype(np.float64)
     summarize(X, dtype)
     return to_float(X, dtype)

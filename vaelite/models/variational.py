@@ -10,7 +10,7 @@ from .base import LatentModel
 
 
 class VariationalModel(LatentModel):
-    """A latent-variable model with a q(z|x), and so with an ELBO. To be derived from."""
+    """A latent-variable model with a q(z|x), and so with an ELBO: a base class."""
 
     def encode(self, X, *, condition=None):
         """Return the parameters of q(z|x).
@@ -93,8 +93,8 @@ class VariationalModel(LatentModel):
     def bits_per_dim(self, X, rng=0, *, condition=None):
         """Return minus `score` in bits per feature: ``-score / (n_features * log(2))``.
 
-        For `Categorical` these are bits of compression; a decoder that has learned nothing
-        needs ``log2(levels)``. For `Gaussian`, p(x|z) is a density: the value depends on
-        the unit of the data and may be negative.
+        For `Categorical` these are bits of compression; a decoder that has learned
+        nothing needs ``log2(levels)``. For `Gaussian`, p(x|z) is a density: the value
+        depends on the unit of the data and may be negative.
         """
         return -self.score(X, rng, condition=condition) / (self.n_features * math.log(2))

@@ -1,6 +1,7 @@
 """Networks: from an input to the parameters of a distribution.
 
-Your own takes a small class, derived from `Network`; it sees only its own parameters.
+Your own network is a small class, derived from `Network`. It sees only its own
+parameters.
 """
 
 from .base import Head, Network

@@ -18,7 +18,7 @@ class Head(NamedTuple):
     size : int
         How many numbers per example.
     varies : bool
-        Whether they depend on the input. If not, they are learned constants: a bias alone.
+        Whether they depend on the input. If not, they are learned constants, a bias.
     """
 
     size: int
@@ -26,7 +26,7 @@ class Head(NamedTuple):
 
 
 class Network:
-    """A function of named arrays, from an input to one output per head. To be derived from.
+    """A function of named arrays, from an input to one output per head: a base class.
 
     A derived class needs ``shapes`` and ``__call__``. Both see the network's own names,
     such as ``"0.W"`` and ``"mu.b"``; in a model's ``params`` they have the prefix
@@ -82,8 +82,9 @@ class Network:
     def init_params(self, rng, shapes, dtype):
         """Return first parameters, a dict of arrays, for ``shapes``.
 
-        Arrays with one axis are biases, all others are weights. Weights are uniform within ``sqrt(6 / (fan_in + fan_out))`` of 0 and biases are 0,
-        as in Flux [1]_; or, with ``init = "torch"``, weights and biases are uniform within
+        Arrays with one axis are biases, all others are weights. Weights are uniform
+        within ``sqrt(6 / (fan_in + fan_out))`` of 0 and biases are 0, as in Flux [1]_;
+        or, with ``init = "torch"``, weights and biases are uniform within
         ``1 / sqrt(fan_in)``, as in PyTorch's ``Linear``, which the Pyro tutorial uses.
 
         Parameters
@@ -123,7 +124,7 @@ class Network:
         return found
 
     def outputs(self, params, h, heads):
-        """Return one output per head, each an affine function of the last layer ``h``."""
+        """Return one output per head, each an affine function of the last layer, h."""
         return tuple(output(params, name, h) for name in heads)
 
 
@@ -141,6 +142,6 @@ def own_params(params, prefix):
 
 
 def _fans(shape):
-    """Inputs and outputs of a weight's unit; for convolutions (height, width, in, out)."""
+    """Inputs and outputs of a unit, for weights of shape (..., inputs, outputs)."""
     *window, fan_in, fan_out = shape
     return math.prod(window) * fan_in, math.prod(window) * fan_out

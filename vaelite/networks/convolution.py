@@ -61,8 +61,7 @@ def convolve(x, W, stride):
 
 @differentiable
 def convolve_transposed(y, W, stride, shape):
-    """Add each number of a map, times the kernel, to its patch: the adjoint of
-    `convolve`.
+    """Add each number of a map, times the kernel, to its patch: convolve's adjoint.
 
     Parameters
     ----------
@@ -92,8 +91,9 @@ def convolve_transposed(y, W, stride, shape):
     >>> convolve_transposed(y, np.ones((1, 3, 1, 1)), 2, (1, 1, 5, 1)).ravel()
     array([ 1.,  1.,  0., 10., 10.])
     """
-    # The padded image consists of blocks of stride x stride pixels. Block i gets its numbers from
-    # the places i, i - 1, ..., i - taps + 1. So all blocks are a convolution of y with stride 1.
+    # The padded image consists of blocks of stride x stride pixels. Block i gets its
+    # numbers from the places i, i - 1, ..., i - taps + 1. So all blocks are a
+    # convolution of y with stride 1.
     (n, height, width, c_in), (rows, columns) = shape, _places(shape, stride)
     if y.shape[:3] != (n, rows, columns):
         expected = n, rows, columns, W.shape[-1]
@@ -161,7 +161,7 @@ def _padding(shape, size, stride):
 
 
 def _patches_of(x, size, stride):
-    """The patches that `convolve` needs, one per row: (n * places, k * m * channels)."""
+    """The patches for `convolve`, one per row: (n * places, k * m * channels)."""
     return _patches(x, size, stride, *_padding(x.shape, size, stride))
 
 
@@ -176,7 +176,7 @@ def _patches(x, size, stride, before, padded):
 
 
 def _kernel_of_blocks(W, taps, stride):
-    """The kernel that makes blocks of pixels: (taps * c_out, stride * stride * c_in)."""
+    """The kernel for blocks of pixels: (taps * c_out, stride * stride * c_in)."""
     (rows, columns), (k, m, c_in, c_out) = taps, W.shape
     whole = module_of(W).zeros((rows * stride, columns * stride, c_in, c_out), W.dtype)
     whole[:k, :m] = W

@@ -1,4 +1,4 @@
-"""Figures. Each function draws into ``ax`` or a new figure, returns it, and never shows it.
+"""Figures. Each function draws into ``ax`` or a new figure, and returns the axes.
 
 Importing this package imports matplotlib.
 """

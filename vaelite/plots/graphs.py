@@ -1,4 +1,4 @@
-"""Graphs: what depends on what."""
+"""Graphs of what depends on what."""
 
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle
 
@@ -7,7 +7,9 @@ from .grid import new_axes
 
 
 def graphical_model(kind="model", ax=None):
-    """The graphical model of a VAE, or of its guide: what depends on what, with a plate around what is there N times.
+    """Draw the graphical model of a VAE, or of its guide.
+
+    A plate surrounds the nodes that exist N times.
 
     Parameters
     ----------
@@ -21,7 +23,8 @@ def graphical_model(kind="model", ax=None):
 
     References
     ----------
-    Kingma & Welling (2014), Auto-Encoding Variational Bayes, figure 1: the solid and the dashed lines.
+    Kingma & Welling (2014), Auto-Encoding Variational Bayes, figure 1: the solid and
+    the dashed lines.
     """
     check_choice("kind", kind, ("model", "guide"))
     parameter, (cause, effect) = (r"$\theta$", "zx") if kind == "model" else (r"$\phi$", "xz")
@@ -38,16 +41,16 @@ def graphical_model(kind="model", ax=None):
 
 
 def graph(places, edges, *, observed=(), computed=(), bare=(), ax=None):
-    """A graph: round nodes are random, square ones are computed from what leads to them, grey ones are observed.
+    """Draw a graph with random nodes (round), computed ones (square), observed (gray).
 
     Parameters
     ----------
     places : dict of str to pair of float
-        Where each node is, by its name; a node is 0.84 wide.
+        Position of each node by its name; a node is 0.84 wide.
     edges : sequence of pairs of str
-        From the first node to the second.
+        Each goes from the first node to the second.
     observed, computed, bare : sequences of str
-        Nodes that are grey; that are square; that have no outline.
+        Nodes that are gray; that are square; that have no outline.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -56,18 +59,12 @@ def graph(places, edges, *, observed=(), computed=(), bare=(), ax=None):
     """
     ax, nodes = ax or new_axes(), {}
     for name, (x, y) in places.items():
-        style = {
-            "facecolor": "0.8" if name in observed else "white",
-            "edgecolor": "black",
-            "linewidth": 1.5,
-        }
-        style |= {"linewidth": 0} if name in bare else {}
-        square = name in computed
-        node = (
-            Rectangle((x - 0.42, y - 0.42), 0.84, 0.84, **style)
-            if square
-            else Circle((x, y), 0.42, **style)
-        )
+        color, width = "0.8" if name in observed else "white", 0 if name in bare else 1.5
+        style = {"facecolor": color, "edgecolor": "black", "linewidth": width}
+        if name in computed:
+            node = Rectangle((x - 0.42, y - 0.42), 0.84, 0.84, **style)
+        else:
+            node = Circle((x, y), 0.42, **style)
         nodes[name] = ax.add_patch(node)
         ax.text(x, y, name, ha="center", va="center", fontsize=16)
     for start, end in edges:

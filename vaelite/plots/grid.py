@@ -1,4 +1,4 @@
-"""What figures are drawn with: axes, and images in a grid. Importing this module imports matplotlib."""
+"""Axes, and images in a grid. Importing this module imports matplotlib."""
 
 import math
 
@@ -15,13 +15,13 @@ GAP = 1  # pixels between the images of a grid
 
 
 def draw_images(images, image_shape=None, ax=None):
-    """Images as rows, drawn in a grid; 0 is paper, 1 is ink.
+    """Draw images, given as rows, in a square grid; 0 is white and 1 is black.
 
     Parameters
     ----------
     images : array, shape (n, n_features)
     image_shape : (rows, columns), optional
-        Of an image; square by default.
+        Shape of an image; square by default.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -33,12 +33,12 @@ def draw_images(images, image_shape=None, ax=None):
 
 
 def new_axes(figsize=(6.4, 4)):
-    """Axes of a new figure, of a size in inches."""
+    """Return the axes of a new figure, with a size in inches."""
     return plt.figure(figsize=figsize, layout="constrained").add_subplot()
 
 
 def check_image_shape(images, image_shape):
-    """The (rows, columns) of images, square by default."""
+    """Return the (rows, columns) of images, square by default."""
     D = images.shape[1]
     if image_shape is None:
         image_shape = (math.isqrt(D), math.isqrt(D))
@@ -47,21 +47,23 @@ def check_image_shape(images, image_shape):
     image_shape = tuple(check_count("image_shape", size) for size in image_shape)
     if math.prod(image_shape) != D:
         raise ValueError(
-            f"images of {D} numbers are not {image_shape[0]}x{image_shape[1]}; pass image_shape=(rows, columns)"
+            f"images of {D} numbers are not {image_shape[0]}x{image_shape[1]}; pass "
+            "image_shape=(rows, columns)"
         )
     return image_shape
 
 
 def draw_grid(images, columns, image_shape=None, ax=None):
-    """Images as rows, drawn in a grid of so many columns; 0 is paper, 1 is ink.
+    """Draw images, given as rows, in a grid; 0 is white and 1 is black.
 
     Parameters
     ----------
     images : array, shape (n, n_features)
-        From left to right, and from top to bottom.
+        Drawn from left to right, and from top to bottom.
     columns : int
+        Images per row of the grid.
     image_shape : (rows, columns), optional
-        Of an image; square by default.
+        Shape of an image; square by default.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -90,13 +92,13 @@ def draw_grid(images, columns, image_shape=None, ax=None):
 
 
 def _ink():
-    return plt.get_cmap("gray_r").with_extremes(
-        bad="#c8d4e8"
-    )  # gaps have another colour than paper and ink
+    """White to black, with another color for the gaps."""
+    return plt.get_cmap("gray_r").with_extremes(bad="#c8d4e8")
 
 
 def check_labels(X, y):
+    """Return one label per row of X, as an array."""
     y = np.asarray(y)
     if y.shape != (len(X),):
-        raise ValueError(f"y should have one label a row, shape ({len(X)},), got {y.shape}")
+        raise ValueError(f"y should have one label per row, shape ({len(X)},), got {y.shape}")
     return y

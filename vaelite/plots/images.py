@@ -8,15 +8,16 @@ from .grid import check_labels, draw_grid, draw_images
 
 
 def average_reconstructions(vae, X, y, image_shape=None, ax=None):
-    """The mean of the reconstructions of each class's images, side by side.
+    """Draw the mean reconstruction of each class, side by side.
 
     Parameters
     ----------
     vae : VAE
     X : array-like, shape (n, n_features)
     y : array-like, shape (n,)
+        Class of each row.
     image_shape : (rows, columns), optional
-        Of an image; square by default.
+        Shape of an image; square by default.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -42,7 +43,7 @@ def reconstructions(
     X : array-like, shape (rows, n_features)
     n : int
     image_shape : (rows, columns), optional
-        Of an image; square by default.
+        Shape of an image; square by default.
     sample, rng, condition : optional
         As for `VAE.reconstruct`; the condition has n rows.
     ax : matplotlib.axes.Axes, optional
@@ -57,7 +58,7 @@ def reconstructions(
     originals = to_float(X, np.dtype(np.float32), vae.likelihood.grey_levels)
     images = np.concatenate([originals, found])
     ax = draw_grid(images, len(X), image_shape, ax)
-    ax.set_title("Images, and below them their reconstructions")
+    ax.set_title("Images, with their reconstructions below")
     return ax
 
 
@@ -72,15 +73,14 @@ def samples(vae, n=64, rng=None, image_shape=None, *, condition=None, ax=None):
     condition : optional
         As for `VAE.sample`.
     image_shape : (rows, columns), optional
-        Of an image; square by default.
+        Shape of an image; square by default.
     ax : matplotlib.axes.Axes, optional
 
     Returns
     -------
     matplotlib.axes.Axes
     """
-    ax = draw_images(
-        vae.sample(check_count("n", n), rng, mean=True, condition=condition), image_shape, ax
-    )
+    images = vae.sample(check_count("n", n), rng, mean=True, condition=condition)
+    ax = draw_images(images, image_shape, ax)
     ax.set_title("Samples: E[x|z] for z from the prior")
     return ax

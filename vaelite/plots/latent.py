@@ -9,7 +9,7 @@ from .grid import GAP, check_image_shape, check_labels, draw_grid, new_axes
 
 
 def latent_means(vae, X, y, axes=(0, 1), ax=None):
-    """The means of q(z|x) as points, coloured and marked by class.
+    """Draw the means of q(z|x) as points, colored and labeled by class.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def latent_means(vae, X, y, axes=(0, 1), ax=None):
     y, (first, second) = check_labels(X, y), axes
     if max(axes) >= vae.latent_dim:
         raise ValueError(
-            f"latent_dim is {vae.latent_dim}, so that latents {first} and {second} cannot be drawn"
+            f"latent_dim is {vae.latent_dim}, so latents {first} and {second} cannot be drawn"
         )
     mu = vae.codes(X)
     ax = _draw_classes(mu[:, [first, second]], y, ax or new_axes((6, 6)))
@@ -42,16 +42,16 @@ def latent_means(vae, X, y, axes=(0, 1), ax=None):
 
 
 def tsne_means(vae, X, y, rng=0, ax=None):
-    """The means of q(z|x) of any number of latents, laid out in a plane by t-SNE, coloured and marked by class.
+    """Draw the means of q(z|x), for any latent_dim, in a plane that t-SNE computes.
 
     Parameters
     ----------
     vae : VAE
         Fitted.
     X : array-like, shape (n, n_features)
-        Some thousand rows take a minute.
+        A few thousand rows take a minute.
     y : array-like, shape (n,)
-        Class of each row.
+        Class of each row, for colors and labels.
     rng : int or None
         Seed of the layout.
     ax : matplotlib.axes.Axes, optional
@@ -89,7 +89,7 @@ def tsne_means(vae, X, y, rng=0, ax=None):
 
 
 def latent_grid(vae, n=15, image_shape=None, *, condition=None, ax=None):
-    """The mean images of a grid of codes, spaced to hold equal parts of the prior's probability.
+    """Draw the mean images of a grid of codes, with equal prior probability per image.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def latent_grid(vae, n=15, image_shape=None, *, condition=None, ax=None):
     condition : optional
         As for `VAE.decode`.
     image_shape : (rows, columns), optional
-        Of an image; square by default.
+        Shape of an image; square by default.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -108,9 +108,7 @@ def latent_grid(vae, n=15, image_shape=None, *, condition=None, ax=None):
     matplotlib.axes.Axes
     """
     if vae.latent_dim != 2:
-        raise ValueError(
-            f"a grid of codes can be drawn for latent_dim=2, this model has {vae.latent_dim}"
-        )
+        raise ValueError(f"a grid of codes needs latent_dim=2, this model has {vae.latent_dim}")
     quantiles = ndtri((np.arange(check_count("n", n)) + 0.5) / n)
     z1, z2 = np.meshgrid(quantiles, quantiles[::-1])  # z2 grows upwards
     z = np.column_stack([z1.ravel(), z2.ravel()])
@@ -131,7 +129,7 @@ def latent_grid(vae, n=15, image_shape=None, *, condition=None, ax=None):
 
 
 def _draw_classes(points, y, ax):
-    """Points in a plane, coloured by class, with each class's name at its median: legible without colours."""
+    """Points colored by class, and each class's name at its median, in plain text."""
     classes = np.unique(y)
     colors = plt.get_cmap("tab10" if len(classes) <= 10 else "turbo", len(classes))
     dots = {"s": float(np.clip(20_000 / len(points), 1.5, 12)), "alpha": 0.5, "linewidths": 0}
@@ -144,7 +142,7 @@ def _draw_classes(points, y, ax):
             "edgecolor": colors(index),
             "linewidth": 2,
         }
-        centre = np.median(points[y == label], axis=0)
-        ax.text(*centre, str(label), ha="center", va="center", weight="bold", bbox=box)
+        center = np.median(points[y == label], axis=0)
+        ax.text(*center, str(label), ha="center", va="center", weight="bold", bbox=box)
     ax.set_aspect("equal", adjustable="datalim")
     return ax

@@ -8,14 +8,14 @@ from .grid import new_axes
 
 
 def learning_curve(vae, elbo=False, ax=None):
-    """Draw the losses of training and evaluation by epoch, or minus them: the ELBO.
+    """Draw the losses of training and evaluation by epoch, or the ELBOs.
 
     Parameters
     ----------
     vae : VAE
         Fitted.
     elbo : bool
-        Draw minus the losses.
+        Draw the ELBO, minus the loss.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -40,9 +40,8 @@ def learning_curve(vae, elbo=False, ax=None):
         ax.plot(
             vae.best_epoch, best, "o", color="C0", label=f"kept: {best:.2f}, epoch {vae.best_epoch}"
         )
-    ax.set_ylim(
-        *sorted(sign * np.array(_steep_part_left_out(*(sign * curve for curve in curves.values()))))
-    )
+    limits = _limits(*(sign * curve for curve in curves.values()))
+    ax.set_ylim(*sorted(sign * limits))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(
         xlabel="epoch",
@@ -53,9 +52,9 @@ def learning_curve(vae, elbo=False, ax=None):
     return ax
 
 
-def _steep_part_left_out(*losses):
-    """Limits for falling curves that leave out their first part where it would flatten all the rest."""
+def _limits(*losses):
+    """Limits for falling curves, without a steep start that would flatten the rest."""
     low = min(map(min, losses))
     high = max(np.quantile(curve, 0.95) if len(curve) > 5 else max(curve) for curve in losses)
     margin = (high - low) or 1.0
-    return low - 0.1 * margin, high + 0.3 * margin
+    return np.array([low - 0.1 * margin, high + 0.3 * margin])
