@@ -1,7 +1,10 @@
-"""Where the time of a training step goes, on the lecture's network: python benchmarks/breakdown.py
+"""Where the time of a training step goes, on the lecture's network.
 
-Medians of each part by itself, in milliseconds and in percent of a step. Tape and Python are what a step costs of a
-network of some twenty numbers: all but arithmetic. Elementwise formulas and small products are what is left.
+    python benchmarks/breakdown.py
+
+It prints the median time of each part, in milliseconds and in percent of a step. "Tape and
+Python" is the time of a step of a tiny network: almost no arithmetic. "Elementwise formulas,
+small products" is the rest.
 """
 
 import statistics
@@ -15,7 +18,7 @@ from vaelite import training
 
 
 def milliseconds(function, batches, times=300):
-    """The median time of a call, each with the next batch."""
+    """The median time of a call, in milliseconds; each call gets the next batch."""
     found = []
     for i in range(times):
         start = time.perf_counter()
@@ -25,38 +28,40 @@ def milliseconds(function, batches, times=300):
 
 
 def step_of(work):
-    """A model's parameters, its step, and batches for it."""
+    """A model's parameters and objective, batches, and a function that takes one step."""
     vae, adam, rng = work.vae(), vaelite.Adam(), np.random.default_rng(0)
     objective, params = vae.objective(), vae.params
     images = rng.random((32, work.batch_size, work.pixels), dtype=np.float32)
     images *= rng.random(images.shape) < 0.2
     noise = rng.standard_normal((32, work.batch_size, work.latent_dim), dtype=np.float32)
     batches = list(zip(images, noise, strict=True))
-    return (
-        params,
-        objective,
-        adam,
-        batches,
-        lambda x, eps: training.step(objective, params, adam, x, eps),
-    )
+
+    def step(x, eps):
+        return training.step(objective, params, adam, x, eps)
+
+    return params, objective, batches, step
 
 
 def main():
     training.keep_freed_memory()
-    params, objective, _, batches, step = step_of(Work())
-    *_, tiny, tiny_step = step_of(Work(pixels=4, hidden_dim=(2,), batch_size=2))
+    params, objective, batches, step = step_of(Work())
+    *_, tiny_batches, tiny_step = step_of(Work(pixels=4, hidden_dim=(2,), batch_size=2))
+    products = MatrixProducts(Work(), params)
     _, grads = vaelite.value_and_grad(objective)(params, *batches[0])
     copies, adam = {name: array.copy() for name, array in params.items()}, vaelite.Adam()
+
+    def update(x, eps):
+        adam.update(copies, grads)
+
+    def check(x, eps):
+        return [training.is_finite(g) for g in grads.values()]
+
     whole = milliseconds(step, batches)
     parts = {
-        "the five large matrix products": milliseconds(
-            MatrixProducts(Work(), params).step, batches
-        ),
-        "Adam": milliseconds(lambda *_: adam.update(copies, grads), batches),
-        "autograd's tape and Python": milliseconds(tiny_step, tiny),
-        "whether all is finite": milliseconds(
-            lambda *_: [training.is_finite(g) for g in grads.values()], batches
-        ),
+        "the five large matrix products": milliseconds(products.step, batches),
+        "Adam": milliseconds(update, batches),
+        "autograd's tape and Python": milliseconds(tiny_step, tiny_batches),
+        "whether all is finite": milliseconds(check, batches),
     }
     parts["elementwise formulas, small products"] = whole - sum(parts.values())
     print(f"a step: {whole:.2f} ms")

@@ -1,8 +1,8 @@
-"""The same training step as its users write it in other libraries, and the matrix products alone.
+"""The same training step as users of other libraries write it, and the matrix products alone.
 
-Each class takes a `Work` and starting weights, named as vaelite's, and has a method ``step(x, eps)`` that returns the
-loss before the step. All compute the same numbers: the Gaussian loss without its constants, one sigma per image, or the
-Bernoulli loss; then Adam.
+Each class takes a `Work` and starting weights with vaelite's names. Its method ``step(x, eps)``
+takes a step and returns the loss before the step. All classes compute the same numbers: the
+Gaussian loss without its constants and with one sigma per image, or the Bernoulli loss; then Adam.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Work:
     backend: str = "numpy"
 
     def vae(self):
-        """vaelite's model of it, with new random weights."""
+        """A vaelite model with new random weights."""
         settings = {"likelihood": self.likelihood, "activation": self.activation}
         return vaelite.VAE(self.latent_dim, self.hidden_dim, **settings).build(self.pixels, rng=0)
 
@@ -46,21 +46,18 @@ class Vaelite:
 
     def __init__(self, work, params):
         keep_freed_memory()
-        self.objective, self.adam = (
-            work.vae().objective(normalized=False),
-            vaelite.Adam(LEARNING_RATE),
-        )
+        self.objective = work.vae().objective(normalized=False)
+        self.adam = vaelite.Adam(LEARNING_RATE)
         self.to_device = get_backend(work.backend).to_device
         self.params = {name: self.to_device(array) for name, array in params.items()}
 
     def step(self, x, eps):
-        return float(
-            step(self.objective, self.params, self.adam, self.to_device(x), self.to_device(eps))
-        )
+        x, eps = self.to_device(x), self.to_device(eps)
+        return float(step(self.objective, self.params, self.adam, x, eps))
 
 
 class Formulas:
-    """The loss, for libraries whose arrays have operators; what differs is given by the class that is derived."""
+    """The loss, for libraries whose arrays have operators; subclasses define what differs."""
 
     def loss(self, params, x, eps):
         def affine(name, h):
@@ -80,25 +77,25 @@ class Formulas:
         else:
             mu_x = self.sigmoid(affine("decoder.mu", h))
             logsigma_x = FLOOR + self.softplus(affine("decoder.logsigma", h) - FLOOR)
-            nll = (
-                x.shape[1] * logsigma_x.sum() + (((x - mu_x) / self.exp(logsigma_x)) ** 2).sum() / 2
-            )
+            u = (x - mu_x) / self.exp(logsigma_x)
+            nll = x.shape[1] * logsigma_x.sum() + (u**2).sum() / 2
         nlq = logsigma.sum() + (((z - mu) / self.exp(logsigma)) ** 2).sum() / 2
         return (nll + (z**2).sum() / 2 - nlq) / len(x)
 
 
 class PlainAutograd(Formulas):
-    """autograd with a nested dict of parameters, `value_and_grad`, and an Adam with temporaries."""
+    """autograd with a dict of parameters, `value_and_grad`, and an Adam with temporary arrays."""
 
     matmul, exp = staticmethod(anp.dot), staticmethod(anp.exp)
 
     def __init__(self, work, params):
         self.work, self.params = work, params
         self.m, self.v = ({name: 0 * array for name, array in params.items()} for _ in range(2))
-        self.activation = (
-            self.softplus if work.activation == "softplus" else lambda x: anp.maximum(x, 0)
-        )
+        self.activation = self.softplus if work.activation == "softplus" else self.relu
         self.gradient, self.t = autograd.value_and_grad(self.loss), 0
+
+    def relu(self, x):
+        return anp.maximum(x, 0)
 
     def softplus(self, x):
         return anp.logaddexp(0, x)
@@ -118,14 +115,13 @@ class PlainAutograd(Formulas):
 
 
 class MatrixProducts:
-    """The matrix products of the wide layers, forward and back: without them there is no step."""
+    """The matrix products of the wide layers, forward and backward: every step needs them."""
 
     def __init__(self, work, params):
         outputs = "decoder.logits" if work.likelihood == "bernoulli" else "decoder.mu"
+        # without the layers to and from the codes
         names = [*work.layers("encoder"), *work.layers("decoder")[1:], outputs]
-        self.weights = [
-            params[f"{name}.W"] for name in names
-        ]  # without those to and from the codes
+        self.weights = [params[f"{name}.W"] for name in names]
 
     def step(self, x, eps):
         inputs = [x]
@@ -147,11 +143,8 @@ class PyTorch(Formulas):
     def __init__(self, work, params):
         import torch
 
-        self.torch, self.work, self.device = (
-            torch,
-            work,
-            "cuda" if work.backend == "cupy" else "cpu",
-        )
+        self.torch, self.work = torch, work
+        self.device = "cuda" if work.backend == "cupy" else "cpu"
         self.matmul, self.exp, self.sigmoid = torch.matmul, torch.exp, torch.sigmoid
         self.softplus = torch.nn.functional.softplus
         self.activation = self.softplus if work.activation == "softplus" else torch.relu
@@ -195,10 +188,8 @@ class JAX(Formulas):
         self.sigmoid, self.softplus = jax.nn.sigmoid, jax.nn.softplus
         self.activation = jax.nn.softplus if work.activation == "softplus" else jax.nn.relu
         params = {name: jnp.asarray(array) for name, array in params.items()}
-        self.state, self.t = (
-            [params, *({n: jnp.zeros_like(a) for n, a in params.items()} for _ in range(2))],
-            0,
-        )
+        m, v = ({n: jnp.zeros_like(a) for n, a in params.items()} for _ in range(2))
+        self.state, self.t = [params, m, v], 0
 
         def update(params, m, v, t, x, eps):
             loss, grads = jax.value_and_grad(self.loss)(params, x, eps)
@@ -228,27 +219,21 @@ class Pyro(Formulas):
         pyro.clear_param_store()
         pyro.enable_validation(False)
         self.torch, self.pyro, self.work = torch, pyro, work
-        self.params = torch.nn.ParameterDict(
-            {
-                name.replace(".", "_"): torch.nn.Parameter(torch.tensor(array))
-                for name, array in params.items()
-            }
-        )
+        self.params = torch.nn.ParameterDict()
+        for name, array in params.items():
+            self.params[name.replace(".", "_")] = torch.nn.Parameter(torch.tensor(array))
         adam = pyro.optim.Adam({"lr": LEARNING_RATE})
         self.svi = pyro.infer.SVI(self.model, self.guide, adam, loss=pyro.infer.Trace_ELBO())
 
     def affine(self, name, h):
         name = name.replace(".", "_")
-        return self.torch.nn.functional.linear(
-            h, self.params[f"{name}_W"].T, self.params[f"{name}_b"]
-        )
+        W, b = self.params[f"{name}_W"], self.params[f"{name}_b"]
+        return self.torch.nn.functional.linear(h, W.T, b)
 
     def activation(self, x):
-        return (
-            self.torch.nn.functional.softplus(x)
-            if self.work.activation == "softplus"
-            else self.torch.relu(x)
-        )
+        if self.work.activation == "softplus":
+            return self.torch.nn.functional.softplus(x)
+        return self.torch.relu(x)
 
     def model(self, x):
         pyro, dist = self.pyro, self.pyro.distributions
@@ -268,29 +253,24 @@ class Pyro(Formulas):
             h = x
             for layer in self.work.layers("encoder"):
                 h = self.activation(self.affine(layer, h))
-            mu, sigma = (
-                self.affine("encoder.mu", h),
-                self.torch.exp(self.affine("encoder.logsigma", h)),
-            )
+            mu = self.affine("encoder.mu", h)
+            sigma = self.torch.exp(self.affine("encoder.logsigma", h))
             pyro.sample("z", dist.Normal(mu, sigma).to_event(1))
 
     def step(self, x, eps):
-        """One step; Pyro draws its own noise, so that its losses are only about the others'."""
+        """One step. Pyro draws its own noise, so its losses are close to the others, not equal."""
         return self.svi.step(self.torch.from_numpy(x)) / len(x)
 
 
 PEERS = {
-    peer.__name__: peer
-    for peer in (
-        Vaelite,
-        MatrixProducts,
-        PlainAutograd,
-        PyTorch,
-        PyTorchFused,
-        PyTorchCompiled,
-        JAX,
-        Pyro,
-    )
+    "Vaelite": Vaelite,
+    "MatrixProducts": MatrixProducts,
+    "PlainAutograd": PlainAutograd,
+    "PyTorch": PyTorch,
+    "PyTorchFused": PyTorchFused,
+    "PyTorchCompiled": PyTorchCompiled,
+    "JAX": JAX,
+    "Pyro": Pyro,
 }
 NEEDS = {
     "PyTorch": "torch",

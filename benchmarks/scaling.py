@@ -1,12 +1,14 @@
 """How the time of a step and the memory of a fit grow with the data and with the model.
 
-    python benchmarks/scaling.py                   # up to a million rows on disk; a minute or two
-    python benchmarks/scaling.py --rows 5000000    # as many, 3.9 GB in a temporary file
-    python benchmarks/scaling.py --save            # and write docs/images/scaling.png, and a table into docs/speed.md
+    python benchmarks/scaling.py                  # up to a million rows on disk; two minutes
+    python benchmarks/scaling.py --rows 5000000   # so many rows: a temporary file of 3.9 GB
+    python benchmarks/scaling.py --save           # also writes docs/images/scaling.png, and a
+                                                  # table in docs/speed.md
 
-Each point is a fit in a process of its own, with everything but one size as in the lecture: 784 pixels, 512 hidden
-units, 2 latents, 1 sample, batches of 128 from 10,000 rows of uint8 on disk. Time is the median from one step to the
-next, data included; memory is the most that the process had resident, of which Python, NumPy and autograd are 60 MB.
+Each point is a fit in a new process. All sizes except one are the lecture's: 784 pixels, 512
+hidden units, 2 latents, 1 sample, and batches of 128 from 10,000 rows of uint8 on disk. Time is
+the median from one step to the next, with reading the data. Memory is the peak resident memory of
+the process; Python, NumPy and autograd alone take 60 MB.
 """
 
 import argparse
@@ -42,7 +44,7 @@ STEPS = 60
 
 
 class Clock:
-    """Notes the time of every step."""
+    """A callback that records the time of every step."""
 
     def __init__(self):
         self.times = []
@@ -55,34 +57,41 @@ class Clock:
 
 
 def turn(sizes, steps, folder):
-    """One fit in this process; print the median milliseconds of a step and the most megabytes that were resident."""
+    """One fit in this process; print the median milliseconds per step and the peak megabytes."""
     path = Path(folder) / f"{sizes['rows']}-{sizes['pixels']}.npy"
     if not path.exists():
         write(path, sizes["rows"], sizes["pixels"])
     X, clock = np.load(path, mmap_mode="r"), Clock()
-    vaelite.fit(
-        X, X[:1000], latent_dim=sizes["latent dimensions"], hidden_dim=sizes["hidden units"],
-        importance_samples=sizes["importance samples"], stopping="epochs", max_epochs=1, steps_per_epoch=steps,
-        rng=0, log_every=1, callbacks=clock,
-    )  # fmt: skip
+    model = {"latent_dim": sizes["latent dimensions"], "hidden_dim": sizes["hidden units"]}
+    training = {"importance_samples": sizes["importance samples"], "steps_per_epoch": steps}
+    one_epoch = {"stopping": "epochs", "max_epochs": 1, "rng": 0, "log_every": 1}
+    vaelite.fit(X, X[:1000], **model, **training, **one_epoch, callbacks=clock)
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps([1e3 * float(np.median(np.diff(clock.times))), resident]))
 
 
+WRITE = """
+import sys
+import numpy as np
+
+path, rows, pixels = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+X = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(rows, pixels))
+rng = np.random.default_rng(0)
+part = rng.integers(0, 256, (1000, pixels), dtype=np.uint8)
+part *= rng.random(part.shape) < 0.2
+for i in range(0, rows, 1000):
+    X[i : i + 1000] = part[: rows - i]
+X.flush()
+"""
+
+
 def write(path, rows, pixels):
-    """Random grey levels, four pixels in five of them 0, in another process so that its memory does not count here."""
-    code = (
-        "import sys, numpy as np; path, rows, pixels = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]);"
-        "X = np.lib.format.open_memmap(path, mode='w+', dtype=np.uint8, shape=(rows, pixels));"
-        "rng = np.random.default_rng(0); part = rng.integers(0, 256, (1000, pixels), dtype=np.uint8);"
-        "part *= rng.random(part.shape) < 0.2;"
-        "[X.__setitem__(slice(i, i + 1000), part[: rows - i]) for i in range(0, rows, 1000)]; X.flush()"
-    )
-    subprocess.run([sys.executable, "-c", code, str(path), str(rows), str(pixels)], check=True)
+    """Write random grey levels, 80 % of them 0, in a new process, whose memory does not count."""
+    subprocess.run([sys.executable, "-c", WRITE, str(path), str(rows), str(pixels)], check=True)
 
 
 def draw(results, path):
-    """Time a step above, memory below, each against one size on logarithmic axes."""
+    """Time per step above, memory below, each against one size on logarithmic axes."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -91,19 +100,13 @@ def draw(results, path):
     figure, axes = plt.subplots(
         2, len(results), figsize=(3 * len(results), 5), layout="constrained", sharey="row"
     )
+    above = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "fontsize": 8}
     for column, (name, points) in enumerate(results.items()):
         sizes, times, memory = zip(*points, strict=True)
         for ax, values, marker in ((axes[0, column], times, "o"), (axes[1, column], memory, "s")):
             ax.loglog(sizes, values, marker=marker, color="black")
             for size, value in zip(sizes, values, strict=True):
-                ax.annotate(
-                    f"{value:.3g}",
-                    (size, value),
-                    (0, 6),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=8,
-                )
+                ax.annotate(f"{value:.3g}", (size, value), **above)
             ax.margins(0.15, 0.25)
         axes[1, column].set_xlabel(name)
     axes[0, 0].set_ylabel("milliseconds per step")
@@ -117,26 +120,23 @@ def table(results):
     lines = ["| | sizes | ms per step | MB resident |", "| --- | --- | --- | --- |"]
     for name, points in results.items():
         sizes, times, memory = zip(*points, strict=True)
-        cells = (
-            name, ", ".join(f"{s:,}" for s in sizes), ", ".join(f"{t:.3g}" for t in times),
-            ", ".join(f"{m:.0f}" for m in memory),
-        )  # fmt: skip
-        lines.append("| " + " | ".join(cells) + " |")
+        sizes = ", ".join(f"{size:,}" for size in sizes)
+        times = ", ".join(f"{time:.3g}" for time in times)
+        memory = ", ".join(f"{megabytes:.0f}" for megabytes in memory)
+        lines.append(f"| {name} | {sizes} | {times} | {memory} |")
     return lines
 
 
 def fit_elsewhere(options):
-    """What `turn` prints, from a process of its own."""
-    output = subprocess.run(
-        [sys.executable, __file__, *options], check=True, stdout=subprocess.PIPE
-    ).stdout
-    return json.loads(output)
+    """The result of `turn` in a new process."""
+    command = [sys.executable, __file__, *options]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--axes", nargs="+", choices=SIZES, default=list(SIZES), metavar="AXIS")
-    parser.add_argument("--rows", type=int, help="a further, larger number of rows on disk")
+    parser.add_argument("--rows", type=int, help="one more, larger number of rows on disk")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--largest", type=int, help="leave out larger sizes")
     parser.add_argument("--rounds", type=int, default=3)
@@ -151,21 +151,12 @@ def main():
             sizes = SIZES[name] + ((args.rows,) if args.rows and name == "rows" else ())
             results[name] = []
             for size in [size for size in sizes if size <= (args.largest or size)]:
-                options = [
-                    "--steps",
-                    str(args.steps),
-                    "--turn",
-                    json.dumps({**LECTURE, name: size}),
-                    folder,
-                ]
+                fit = json.dumps({**LECTURE, name: size})
+                options = ["--steps", str(args.steps), "--turn", fit, folder]
                 found = [fit_elsewhere(options) for _ in range(args.rounds)]
-                results[name].append(
-                    (size, *(statistics.median(values) for values in zip(*found, strict=True)))
-                )
-                print(
-                    f"{name} = {size:,}: {results[name][-1][1]:.2f} ms per step, {results[name][-1][2]:.0f} MB",
-                    flush=True,
-                )
+                ms, memory = (statistics.median(values) for values in zip(*found, strict=True))
+                results[name].append((size, ms, memory))
+                print(f"{name} = {size:,}: {ms:.2f} ms per step, {memory:.0f} MB", flush=True)
     text = [circumstances(["Vaelite"]), "", *table(results)]
     print(*text, sep="\n")
     if args.save:

@@ -1,6 +1,8 @@
-"""The same terms, gradients and fits on a device: a stand-in that refuses silent copies, and CuPy where there is a GPU.
+"""The same terms, gradients and fits on a device.
 
-VAELITE_DEVICE=cupy python -m pytest tests/arrays/test_backend.py     # on a machine with a GPU
+The device is a stand-in that refuses silent copies. On a machine with a GPU, use CuPy:
+
+    VAELITE_DEVICE=cupy python -m pytest tests/arrays/test_backend.py
 """
 
 import importlib
@@ -28,15 +30,15 @@ pytestmark = pytest.mark.usefixtures("device")
 
 
 def on_both(function, *arrays):
-    """A function's answer in NumPy, and what it answers on the device, brought back."""
+    """A function's result in NumPy, and its result on the device, copied to the host."""
     to_device = backend.get_backend("cupy").to_device
     here, there = function(*arrays), function(*map(to_device, arrays))
-    assert dispatch.on_device(there), "the answer came back to the host"
+    assert dispatch.on_device(there), "the result is on the host"
     return here, dispatch.to_host(there)
 
 
 def check(function, *arrays):
-    """Value and gradient in every argument are those of NumPy, in the same dtype."""
+    """The value and the gradient in every argument equal NumPy's, in the same dtype."""
     here, there = on_both(function, *arrays)
     assert there == pytest.approx(here, rel=1e-6, abs=1e-6)
     assert there.dtype == here.dtype
@@ -50,9 +52,8 @@ def check(function, *arrays):
         def total(params):
             return vaelite.ops.mean(function(*(params[name] for name in names)) * moved)
 
-        return value_and_grad(total)(
-            {name: move(array) for name, array in zip(names, arrays, strict=True)}
-        )[1]
+        params = {name: move(array) for name, array in zip(names, arrays, strict=True)}
+        return value_and_grad(total)(params)[1]
 
     ours, theirs = gradient(lambda array: array), gradient(to_device)
     for name in names:
@@ -152,13 +153,12 @@ def test_sums_over_any_axes(shape, axis, keep):
 def test_categorical():
     levels, logits = np.array([[0.0, 2], [1, 1]]), RNG.standard_normal((2, 2, 3))
     levels_there = backend.get_backend("cupy").to_device(levels)
-    likelihood = vaelite.Categorical(3)
-    check(
-        lambda logits: likelihood.negloglikelihood(
-            levels_there if dispatch.on_device(logits) else levels, logits
-        ),
-        logits,
-    )
+
+    def nll(logits):
+        x = levels_there if dispatch.on_device(logits) else levels
+        return vaelite.Categorical(3).negloglikelihood(x, logits)
+
+    check(nll, logits)
 
 
 OBJECTIVES = [{}, {"kl": "analytic"}, {"beta": 0.3}, {"importance_samples": 3}]
@@ -200,13 +200,10 @@ def test_a_fit_is_the_fit_in_numpy(kind, stopping, digits, quick, tmp_path):
     for name in ("train_loss", "test_loss", "test_nll"):
         assert there.history[name] == pytest.approx(here.history[name], rel=1e-3)
     assert all(isinstance(array, np.ndarray) for array in there.params.values())
-    for found, expected in (
-        ((there.codes(X),), (here.codes(X),)),
-        (there.decode(np.zeros((3, 2))), here.decode(np.zeros((3, 2)))),
-    ):
-        for a, b in zip(found, expected, strict=True):
-            assert isinstance(a, np.ndarray)
-            assert a == pytest.approx(b, rel=0.05, abs=0.05)
+    found, expected = ((m.codes(X), *m.decode(np.zeros((3, 2)))) for m in (there, here))
+    for a, b in zip(found, expected, strict=True):
+        assert isinstance(a, np.ndarray)
+        assert a == pytest.approx(b, rel=0.05, abs=0.05)
     score = kind.score if kind is vaelite.VAE else kind.reconstruction_loss
     assert np.mean(score(there, X)) == pytest.approx(np.mean(score(here, X)), abs=0.5)
     assert isinstance(there.sample(3, rng=0), np.ndarray)
@@ -219,18 +216,15 @@ def test_a_fit_is_the_fit_in_numpy(kind, stopping, digits, quick, tmp_path):
 
 def test_grey_levels_and_data_that_do_not_fit_on_the_device(digits, quick, monkeypatch, device):
     grey = (digits[0] * 255).astype(np.uint8)
-    held = vaelite.fit(grey, **quick, backend="cupy")
+    held = vaelite.fit(grey, **quick, backend="cupy").history["train_loss"]
     monkeypatch.setattr(backend, "SHARE", 0.0)
-    batch_by_batch = vaelite.fit(grey, **quick, backend="cupy")
-    assert held.history["train_loss"] == pytest.approx(
-        batch_by_batch.history["train_loss"], rel=1e-5
-    )
-    assert held.history["train_loss"] == pytest.approx(
-        vaelite.fit(grey, **quick).history["train_loss"], rel=1e-3
-    )
+    batch_by_batch = vaelite.fit(grey, **quick, backend="cupy").history["train_loss"]
+    assert held == pytest.approx(batch_by_batch, rel=1e-5)
+    on_the_host = vaelite.fit(grey, **quick).history["train_loss"]
+    assert held == pytest.approx(on_the_host, rel=1e-3)
 
 
-def test_a_term_of_ones_own(digits, quick):
+def test_a_custom_term(digits, quick):
     def neglogprior(z):
         return anp.sum(z * z / 2 + 0.5 * anp.log(2 * anp.pi), axis=1)
 
@@ -242,13 +236,13 @@ def test_a_term_of_ones_own(digits, quick):
 
 
 class Laplace(vaelite.Likelihood):
-    """The likelihood of `vaelite.likelihoods`' docstring: plain data to the left of what is differentiated."""
+    """The likelihood of `vaelite.likelihoods`' docstring: ``x`` is data, ``mu`` is on the tape."""
 
     def negloglikelihood(self, x, mu):
         return anp.sum(abs(x - mu) + anp.log(2.0), axis=-1)
 
 
-def test_a_likelihood_of_ones_own(digits, quick):
+def test_a_custom_likelihood(digits, quick):
     there, here = (
         vaelite.fit(digits[0], **quick, likelihood=Laplace(), backend=name)
         for name in ("cupy", "numpy")
@@ -265,12 +259,11 @@ def test_data_of_another_byte_order_move_batch_by_batch(digits, quick, device):
 
 def test_diagnostics_and_callbacks(digits, quick):
     seen = []
-    vae = vaelite.fit(
-        digits[0],
-        **quick,
-        backend="cupy",
-        callbacks=lambda vae, state: seen.append(vae.score(digits[0][:50])),
-    )
+
+    def score(vae, state):
+        seen.append(vae.score(digits[0][:50]))
+
+    vae = vaelite.fit(digits[0], **quick, backend="cupy", callbacks=score)
     assert len(seen) == 4
     assert seen[-1] > seen[0]
     assert vaelite.log_evidence(vae, digits[0][:5], 20).value.mean() > vae.score(digits[0][:5]) - 5
@@ -282,7 +275,7 @@ def test_a_loss_that_is_not_finite_is_seen_within_fifty_steps(digits, quick):
         vaelite.fit(digits[0], **quick, learning_rate=1e15, backend="cupy")
 
 
-# What is particular to the stand-in
+# Only for the stand-in
 
 STAND_IN = pytest.mark.skipif(NAME == "cupy", reason="counts what the stand-in counts")
 
@@ -292,12 +285,10 @@ def test_a_step_neither_copies_to_the_host_nor_waits_for_the_device(device):
     vae = vaelite.VAE(2, 16).build(5, rng=0)
     to_device = backend.get_backend("cupy").to_device
     params = {name: to_device(array) for name, array in vae.params.items()}
-    x, eps = (
-        to_device(RNG.random((8, 5), dtype=np.float32)),
-        to_device(RNG.standard_normal((8, 2), dtype=np.float32)),
-    )
+    x = to_device(RNG.random((8, 5), dtype=np.float32))
+    eps = to_device(RNG.standard_normal((8, 2), dtype=np.float32))
     objective, adam = vae.objective(), vaelite.Adam()
-    training.step(objective, params, adam, x, eps)  # the first step looks whether all is finite
+    training.step(objective, params, adam, x, eps)  # the first step checks that all is finite
     device.transfers.update({"to host": 0, "to device": 0})
     device.waits.clear()
     for _ in range(dispatch.CHECK_EVERY - 1):
@@ -311,7 +302,7 @@ def test_a_step_neither_copies_to_the_host_nor_waits_for_the_device(device):
 
 @STAND_IN
 @pytest.mark.parametrize(
-    "slip",
+    "mistake",
     [
         lambda x: np.asarray(x) * 1.0,
         lambda x: np.add(x, np.zeros(x.shape, np.float32)),
@@ -321,57 +312,46 @@ def test_a_step_neither_copies_to_the_host_nor_waits_for_the_device(device):
         lambda x: np.ones(5, np.float32) + x[:, 0],
     ],
 )
-def test_one_silent_copy_to_the_host_is_refused(slip, device):
+def test_one_silent_copy_to_the_host_is_refused(mistake, device):
     with pytest.raises(TypeError):
-        slip(backend.get_backend("cupy").to_device(X))
+        mistake(backend.get_backend("cupy").to_device(X))
 
 
 @STAND_IN
 @pytest.mark.parametrize(
-    ("module", "name", "slip"),
+    ("module", "name", "mistake"),
     [
         ("vaelite.ops", "sum_of_squares", lambda x: np.sum(np.asarray(x) ** 2, axis=-1)),
         ("vaelite.networks.base", "full", lambda x, shape, value: np.full(shape, value, x.dtype)),
     ],
 )
-def test_the_suite_fails_with_one_host_copy_put_in(module, name, slip, monkeypatch):
+def test_a_fit_with_one_copy_to_the_host_fails(module, name, mistake, monkeypatch):
     """The same fit that passes above, with one array made on the host."""
-    monkeypatch.setattr(importlib.import_module(module), name, slip)
+    monkeypatch.setattr(importlib.import_module(module), name, mistake)
     if module == "vaelite.ops":
-        monkeypatch.setattr("vaelite.terms.sum_of_squares", slip)
+        monkeypatch.setattr("vaelite.terms.sum_of_squares", mistake)
+    model = {"hidden_dim": 4, "likelihood": vaelite.Gaussian(sigma="shared"), "backend": "cupy"}
     with pytest.raises(TypeError):
-        vaelite.fit(
-            RNG.random((50, 4)),
-            likelihood=vaelite.Gaussian(sigma="shared"),
-            backend="cupy",
-            max_epochs=1,
-            stopping="epochs",
-            hidden_dim=4,
-            progress=False,
-        )
+        vaelite.fit(RNG.random((50, 4)), **model, max_epochs=1, stopping="epochs", progress=False)
 
 
 @STAND_IN
-def test_autograd_untaught_would_make_host_arrays(device):
-    """Why it is taught: with its own derivative of a sum, the gradient mixes host and device."""
+def test_autograd_without_vaelites_change_makes_host_arrays(device, monkeypatch):
+    """autograd's own derivative of a sum mixes host and device."""
     from autograd.numpy import numpy_vjps
 
-    taught = numpy_vjps.repeat_to_match_shape
-    numpy_vjps.repeat_to_match_shape = lambda g, shape, dtype, axis, keepdims: (
-        g + np.zeros(shape, dtype),
-        1,
-    )
-    try:
-        with pytest.raises(TypeError):
-            autograd.grad(lambda x: anp.sum(x))(backend.get_backend("cupy").to_device(X))
-    finally:
-        numpy_vjps.repeat_to_match_shape = taught
+    def repeat(g, shape, dtype, axis, keepdims):
+        return g + np.zeros(shape, dtype), 1
+
+    monkeypatch.setattr(numpy_vjps, "repeat_to_match_shape", repeat)
+    with pytest.raises(TypeError):
+        autograd.grad(lambda x: anp.sum(x))(backend.get_backend("cupy").to_device(X))
 
 
-# Choosing
+# The choice of a backend
 
 
-def test_auto_takes_the_gpu_where_there_is_one(device, monkeypatch):
+def test_auto_takes_the_gpu_if_there_is_one(device, monkeypatch):
     assert backend.get_backend("auto").name == "cupy"
     if NAME != "cupy":
         monkeypatch.setattr(device.cuda.runtime, "getDeviceCount", lambda: 0)

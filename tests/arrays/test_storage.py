@@ -1,4 +1,4 @@
-"""Saving and loading: the same model comes back, and nothing else is ever taken for one."""
+"""Saving and loading: the same model comes back, and every other file is refused."""
 
 import io
 import json
@@ -27,12 +27,11 @@ def saved(vae, tmp_path):
 
 @pytest.fixture
 def tiny(tmp_path):
-    """A model whose file is small enough to try every truncation."""
+    """A model with a file so small that a test can try every truncation."""
     path = tmp_path / "tiny.npz"
     X = np.random.default_rng(0).random((20, 3))
-    vaelite.fit(X, latent_dim=1, hidden_dim=2, batch_size=10, max_epochs=1, stopping="epochs").save(
-        path
-    )
+    settings = {"batch_size": 10, "max_epochs": 1, "stopping": "epochs"}
+    vaelite.fit(X, latent_dim=1, hidden_dim=2, **settings).save(path)
     return path
 
 
@@ -42,17 +41,8 @@ def test_the_same_model_comes_back(vae, saved, digits):
     for name, array in vae.params.items():
         assert np.array_equal(array, again.params[name])
         assert array.dtype == again.params[name].dtype
-    for name in (
-        "history",
-        "log",
-        "stop_reason",
-        "converged",
-        "n_epochs",
-        "best_epoch",
-        "encoder",
-        "decoder",
-        "likelihood",
-    ):
+    solution = ("history", "log", "stop_reason", "converged", "n_epochs", "best_epoch")
+    for name in (*solution, "encoder", "decoder", "likelihood"):
         assert getattr(again, name) == getattr(vae, name), name
     assert np.array_equal(again.score_samples(digits[0]), vae.score_samples(digits[0]))
     assert np.array_equal(again.sample(3, rng=0), vae.sample(3, rng=0))
@@ -63,12 +53,12 @@ def test_numpy_reads_the_arrays(vae, saved):
         assert np.array_equal(file["encoder.mu.W"], vae.params["encoder.mu.W"])
 
 
-def test_the_name_is_taken_as_it_is(vae, tmp_path):
+def test_the_file_name_is_not_changed(vae, tmp_path):
     vae.save(tmp_path / "model")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_own_terms_have_to_be_given_again(digits, quick, tmp_path):
+def test_custom_terms_must_be_passed_again(digits, quick, tmp_path):
     path = tmp_path / "own.npz"
 
     def prior(z):
@@ -102,7 +92,7 @@ def test_places_that_do_not_work(vae, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_every_truncation_is_noticed(tiny):
+def test_every_truncation_is_detected(tiny):
     content = tiny.read_bytes()
     for length in range(len(content)):
         tiny.write_bytes(content[:length])
@@ -110,7 +100,7 @@ def test_every_truncation_is_noticed(tiny):
             vaelite.load(tiny)
 
 
-def test_bit_flips_are_noticed_or_harmless(tiny):
+def test_bit_flips_are_detected_or_harmless(tiny):
     expected, content, rng = vaelite.load(tiny).params, tiny.read_bytes(), np.random.default_rng(0)
     for _ in range(500):
         flipped = bytearray(content)
@@ -124,7 +114,7 @@ def test_bit_flips_are_noticed_or_harmless(tiny):
 
 
 def rewrite(path, change):
-    """Write a model's file again with its members, a dict of bytes, changed."""
+    """Write a model's file again after ``change`` of its members, a dict of bytes."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     members = change(members) or members
@@ -141,9 +131,8 @@ def npy(array, allow_pickle=False):
 
 def edit_manifest(**changes):
     def change(members):
-        members["manifest.json"] = json.dumps(
-            {**json.loads(members["manifest.json"]), **changes}
-        ).encode()
+        manifest = {**json.loads(members["manifest.json"]), **changes}
+        members["manifest.json"] = json.dumps(manifest).encode()
 
     return change
 
@@ -160,13 +149,16 @@ def drop_array_and_its_entry(members):
 
 
 def replace_array(array, allow_pickle=False):
-    return lambda members: members.update({"encoder.mu.b.npy": npy(array, allow_pickle)})
+    return replace_member("encoder.mu.b.npy", npy(array, allow_pickle))
+
+
+def replace_member(name, content):
+    return lambda members: members.update({name: content})
 
 
 def huge_shape(members):
-    member = members["encoder.mu.b.npy"].replace(
-        b"'shape': (1,), }        ", b"'shape': (10**12,), }   "
-    )
+    shape, huge = b"'shape': (1,), }        ", b"'shape': (10**12,), }   "
+    member = members["encoder.mu.b.npy"].replace(shape, huge)
     assert b"10**12" in member
     members["encoder.mu.b.npy"] = member.replace(b"10**12", b"9" * 6)
 
@@ -174,24 +166,35 @@ def huge_shape(members):
 @pytest.mark.parametrize(
     "change",
     [
-        edit_manifest(format=99), edit_manifest(n_features=4), edit_manifest(networks={"encoder": ["Dense", {"depth": 3}]}), edit_manifest(own_terms=5),
-        edit_manifest(likelihood=["poisson", {}]), edit_manifest(solution={}), edit_manifest(arrays=[]),
-        drop_array, drop_array_and_its_entry,
-        lambda members: members.update(extra=b"x"), lambda members: members.update({"manifest.json": b"{"}),
-        replace_array(np.zeros(7)), replace_array(np.zeros(1, np.float32)), replace_array(np.array([np.nan])),
-        replace_array(np.zeros(1, object), allow_pickle=True), huge_shape,
+        edit_manifest(format=99),
+        edit_manifest(n_features=4),
+        edit_manifest(networks={"encoder": ["Dense", {"depth": 3}]}),
+        edit_manifest(own_terms=5),
+        edit_manifest(likelihood=["poisson", {}]),
+        edit_manifest(solution={}),
+        edit_manifest(arrays=[]),
+        drop_array,
+        drop_array_and_its_entry,
+        replace_member("extra", b"x"),
+        replace_member("manifest.json", b"{"),
+        replace_array(np.zeros(7)),
+        replace_array(np.zeros(1, np.float32)),
+        replace_array(np.array([np.nan])),
+        replace_array(np.zeros(1, object), allow_pickle=True),
+        huge_shape,
     ],
-)  # fmt: skip
-def test_files_that_are_not_quite_a_model(tiny, change):
-    rewrite(tiny, change)
-    with pytest.raises(ModelFileError) as caught:
-        vaelite.load(tiny)
-    assert "allow_pickle" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"<html>404</html>", pickle.dumps({"w": 1}), b"\x93NUMPY\x01\x00"]
 )
+def test_files_that_are_almost_a_model(tiny, change):
+    rewrite(tiny, change)
+    with pytest.raises(ModelFileError) as raised:
+        vaelite.load(tiny)
+    assert "allow_pickle" not in str(raised.value)
+
+
+OTHER_FILES = [b"", b"<html>404</html>", pickle.dumps({"w": 1}), b"\x93NUMPY\x01\x00"]
+
+
+@pytest.mark.parametrize("content", OTHER_FILES)
 def test_files_of_another_kind(tmp_path, content):
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(ModelFileError):
@@ -226,16 +229,20 @@ def test_a_save_that_fails_leaves_the_old_file(vae, saved, monkeypatch, function
     assert [path.name for path in saved.parent.iterdir()] == [saved.name]
 
 
+SAVE_ON_A_FULL_DISK = """
+import resource, signal, sys, vaelite
+
+vae = vaelite.load(sys.argv[1])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+vae.save(sys.argv[1])
+"""
+
+
 def test_a_full_disk(saved):
-    code = (
-        "import resource, signal, sys, vaelite; vae = vaelite.load(sys.argv[1]); "
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); "
-        "vae.save(sys.argv[1])"
-    )
     before = saved.read_bytes()
-    result = subprocess.run(
-        [sys.executable, "-c", code, str(saved)], capture_output=True, text=True, env=os.environ
-    )
+    command = [sys.executable, "-c", SAVE_ON_A_FULL_DISK, str(saved)]
+    result = subprocess.run(command, capture_output=True, text=True, env=os.environ)
     assert "OSError" in result.stderr
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir()] == [saved.name]

@@ -1,4 +1,4 @@
-"""Random numbers by address."""
+"""Streams of random numbers, each with an address."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def test_the_same_address_gives_the_same_numbers():
     assert np.array_equal(draw(Stream.NOISE, 3, 7), draw(Stream.NOISE, 3, 7))
 
 
-def test_other_addresses_and_seeds_give_others():
+def test_other_addresses_and_seeds_give_other_numbers():
     draws = [
         draw(Stream.NOISE, 3, 7),
         draw(Stream.NOISE, 7, 3),
@@ -30,21 +30,19 @@ def test_rng_arguments():
     assert seed_sequence(sequence) is sequence
     assert seed_sequence(np.int64(5)).entropy == 5
     assert seed_sequence(None).entropy != seed_sequence(None).entropy
-    assert (
-        seed_sequence(rng).entropy != seed_sequence(rng).entropy
-    )  # two fits with one Generator differ
+    # two fits with one Generator differ
+    assert seed_sequence(rng).entropy != seed_sequence(rng).entropy
     assert sampling_generator(rng) is rng
 
 
 def test_children_of_a_seed_sequence_are_independent():
-    first, second = np.random.SeedSequence(5).spawn(2)
-    assert not np.array_equal(
-        generator(first, Stream.NOISE).random(4), generator(second, Stream.NOISE).random(4)
-    )
+    children = np.random.SeedSequence(5).spawn(2)
+    first, second = (generator(child, Stream.NOISE).random(4) for child in children)
+    assert not np.array_equal(first, second)
 
 
 @pytest.mark.parametrize("rng", ["a", -1, 1.5, True, [1]])
-def test_what_is_no_rng(rng):
+def test_an_invalid_rng_is_refused(rng):
     with pytest.raises(ValueError, match="rng should be"):
         seed_sequence(rng)
 
@@ -61,6 +59,6 @@ def draw_float32(n):
 
 
 def test_addresses_never_change():
-    """A changed value would change what every seed means."""
+    """If a value changed, every seed would give other numbers."""
     names = "INIT", "SPLIT", "SHUFFLE", "NOISE", "EVALUATE", "TRIAL", "TEST", "SAMPLE"
     assert [Stream[name] for name in names] == list(range(8))

@@ -1,4 +1,7 @@
-"""The theorems of `vaelite.classroom.theorems`: they hold for vaelite's terms, and each usual mistake breaks one of them."""
+"""The theorems of `vaelite.classroom.theorems`.
+
+They hold for vaelite's terms, and each usual mistake breaks at least one of them.
+"""
 
 import re
 from pathlib import Path
@@ -33,15 +36,15 @@ INEQUALITIES = {
 
 
 def documented():
-    """What the documentation's table says: by mistake, the theorems that see it, and their marks."""
-    lines = [
-        line for line in PAGE.read_text(encoding="utf-8").splitlines() if re.match(r"\| \d+ ", line)
-    ]
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
-    return {
-        mistake: {name: mark for name, mark in zip(THEOREMS, marks, strict=True) if mark}
-        for mistake, *marks in rows
-    }
+    """The documentation's table: for each mistake, the theorems that find it, and their marks."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    table = {}
+    for line in lines:
+        if re.match(r"\| \d+ ", line):
+            mistake, *marks = (cell.strip() for cell in line.split("|")[1:-1])
+            marks = zip(THEOREMS, marks, strict=True)
+            table[mistake] = {name: mark for name, mark in marks if mark}
+    return table
 
 
 @pytest.mark.parametrize("mistake", MUTANTS)
@@ -49,8 +52,8 @@ def test_each_mistake_breaks_a_theorem(mistake):
     assert any(seen(mistake, name, max_examples=20) for name in THEOREMS)
 
 
-def test_every_theorem_sees_a_mistake():
-    """A theorem that no mistake breaks would be a test that cannot fail."""
+def test_every_theorem_finds_a_mistake():
+    """A theorem that no mistake breaks is a test that cannot fail."""
     assert list(documented()) == list(MUTANTS)
     assert set().union(*documented().values()) == set(THEOREMS)
 
@@ -58,14 +61,12 @@ def test_every_theorem_sees_a_mistake():
 @pytest.mark.slow
 @pytest.mark.parametrize("mistake", MUTANTS)
 def test_the_table_in_the_documentation(mistake):
-    """A mark without brackets is seen in 300 cases; an equality without a mark holds in 30."""
+    """A mark x is found within 300 cases; an equality without a mark holds in 30 cases."""
     marks = documented()[mistake]
-    assert [
-        name for name, mark in marks.items() if mark == "x" and not seen(mistake, name, 300)
-    ] == []
-    assert [
-        name for name in set(THEOREMS) - set(marks) - INEQUALITIES if seen(mistake, name, 30)
-    ] == []
+    marked = [name for name, mark in marks.items() if mark == "x"]
+    assert [name for name in marked if not seen(mistake, name, 300)] == []
+    unmarked = set(THEOREMS) - set(marks) - INEQUALITIES
+    assert [name for name in unmarked if seen(mistake, name, 30)] == []
 
 
 @EACH
@@ -76,7 +77,7 @@ def test_the_documentation_states_every_theorem(name):
     assert " ".join(THEOREMS[name].lecture.split()) in text
 
 
-def test_a_students_slip_is_answered_with_a_small_counterexample():
+def test_a_students_mistake_gets_a_small_counterexample():
     def neglogprior(z):
         return np.sum(z * z, axis=-1) / 2  # no constant
 
@@ -91,36 +92,29 @@ def test_terms_that_raise_are_refuted():
     def broken(z):
         raise RuntimeError("not written yet")
 
-    assert (
-        "RuntimeError: not written yet"
-        in refuted(Terms(neglogprior=broken), 1)["densities_match_scipy"]
-    )
+    failures = refuted(Terms(neglogprior=broken), 1)
+    assert "RuntimeError: not written yet" in failures["densities_match_scipy"]
 
 
-# What the lecture prints, and what is right
+# An error in the lecture
 
 
 def test_the_lectures_gradient_estimates_have_the_wrong_sign():
-    """It prints the mean of log(p / q) * d log q as the gradient of J: that is the gradient of minus J."""
+    """It calls the mean of log(p / q) * d log q the gradient of J: it is the gradient of -J."""
     model = vaelite.ProbabilisticPCA(np.array([[1.5, -0.5]]), np.zeros(2), 0.8)
     x, mu, logsigma = np.array([[1.0, 0.5]]), np.array([[0.3]]), np.array([[-0.4]])
     rng = np.random.default_rng(0)
     eps = rng.standard_normal((20_000, 1, 1))
     z = mu + np.exp(logsigma) * eps
-    mu_x, logsigma_x = model.decode(z)
-    log_p = -vaelite.negloglikelihood(
-        np.broadcast_to(x, mu_x.shape), mu_x, logsigma_x
-    ) - vaelite.neglogprior(z)
+
+    def nll(z):
+        return vaelite.negloglikelihood(np.broadcast_to(x, (*z.shape[:-1], 2)), *model.decode(z))
+
+    log_p = -nll(z) - vaelite.neglogprior(z)
     log_q = -vaelite.neglogposterior(z, mu[None], logsigma[None])
     d_log_q = (eps / np.exp(logsigma))[..., 0]  # in mu
     printed = (log_p - log_q) * d_log_q
-    exact = vaelite.gradient_estimators.exact_gradient(
-        lambda z: vaelite.negloglikelihood(
-            np.broadcast_to(x, (*z.shape[:-1], 2)), *model.decode(z)
-        ),
-        mu,
-        logsigma,
-    )[0]
+    exact, _ = vaelite.gradient_estimators.exact_gradient(nll, mu, logsigma)
     error = 4 * printed.std() / len(printed) ** 0.5
     assert printed.mean() == pytest.approx(-exact.item(), abs=error)
     assert abs(exact.item()) > 2 * error
@@ -137,14 +131,12 @@ def test_terms_that_return_nothing_or_fail_in_several_ways():
             raise KeyError("below")
         return vaelite.neglogprior(z)
 
-    assert (
-        "neglogprior returned None"
-        in refuted(Terms(neglogprior=nothing), 1)["densities_match_scipy"]
-    )
+    failures = refuted(Terms(neglogprior=nothing), 1)
+    assert "neglogprior returned None" in failures["densities_match_scipy"]
     assert "\n  x = [[" in refuted(Terms(neglogprior=several))["densities_match_scipy"]
 
 
-def test_arguments_that_are_no_terms_are_refused():
+def test_arguments_that_are_not_terms_are_refused():
     with pytest.raises(TypeError, match="terms should be Terms"):
         refuted(vaelite.neglogprior)
     with pytest.raises(TypeError, match="neglogprior"):
