@@ -1,4 +1,4 @@
-"""The tutorials as they are stored, run from scratch with their solutions in place, and run on MNIST."""
+"""The tutorials: as stored, run from scratch with their solutions in place, and run on MNIST."""
 
 import importlib.util
 import json
@@ -76,8 +76,19 @@ def test_mentions_only_what_the_library_has(path):
     text = "\n".join(texts(path))
     assert not missing_names(text)
     for module in (vaelite.plots, vaelite.gradient_estimators):
-        used = re.findall(rf"(?<![\w./]){module.__name__.partition('.')[2]}\.(?!py\b)(\w+)", text)
+        used = re.findall(rf"(?<![\w./]){module.__name__.rpartition('.')[2]}\.(?!py\b)(\w+)", text)
         assert not [name for name in used if not hasattr(module, name)]
+
+
+def leads_there(text, target):
+    """Whether a link to a Python file names that file, or something that the file defines."""
+    name = re.fullmatch(r"`([\w.]+)(?:\(\))?`", text)
+    if not target.endswith(".py") or name is None:
+        return not text.endswith(".py") or target.endswith(f"/{text}")
+    definition = rf"^ *(def|class) {name[1].rpartition('.')[2]}\b"
+    source = (FOLDER / target).read_text(encoding="utf-8")
+    is_module = target.endswith(f"/{name[1].replace('.', '/')}.py")
+    return is_module or re.search(definition, source, re.MULTILINE) is not None
 
 
 @EACH
@@ -86,17 +97,45 @@ def test_links_lead_to_what_they_name(path):
         if target.startswith("http"):
             continue
         assert (FOLDER / target).exists(), target
-        if (name := re.fullmatch(r"`(vaelite\.[\w.]+)`", text)) and target.endswith(".py"):
-            definition = rf"^(def|class) {name[1].rpartition('.')[2]}\b"
-            source = (FOLDER / target).read_text(encoding="utf-8")
-            assert target.endswith(f"{name[1].replace('.', '/')}.py") or re.search(
-                definition, source, re.MULTILINE
-            ), text
+        assert leads_there(text, target), (text, target)
+
+
+def test_links_that_lead_elsewhere_are_found():
+    base = "../vaelite/models/base.py"
+    for text in ("`VAE.sample`", "`vaelite.models.base`", "vaelite/models/base.py", "the source"):
+        assert leads_there(text, base), text
+    for text in ("`VAE.score`", "`vaelite.infer`", "vaelite/vae.py"):
+        assert not leads_there(text, base), text
+
+
+def test_sources_quote_headings():
+    headings = {
+        path.name[:2]: re.findall(
+            r"^#+ (.*)", "\n".join(cell["source"] for cell in cells(path, "markdown")), re.MULTILINE
+        )
+        for path in NOTEBOOKS
+    }
+    sources = (FOLDER.parent / "docs" / "sources.md").read_text(encoding="utf-8")
+    quoted = []
+    for row in re.findall(r"^\|.*\|(.*)\|$", sources, re.MULTILINE):
+        tutorial = None
+        for number, heading in re.findall(r"(?<![\d/])(\d\d)(?!\d|_)|\*([^*]+)\*", row):
+            if heading:
+                quoted.append((tutorial, heading))
+            else:
+                tutorial = number
+    assert len(quoted) > 40
+    assert not [
+        (tutorial, heading)
+        for tutorial, heading in quoted
+        if not any(re.match(rf"{re.escape(heading)}(:|$)", h) for h in headings[tutorial])
+    ]
 
 
 def test_names_that_are_gone_are_found():
-    text = "[`vaelite.negloglikelihood`](../vaelite/terms.py) vaelite.neglogprio vaelite.plots.sample, vaelite/terms.py"
-    assert missing_names(f"{text} vaelite.classroom.exercises.check vaelite.VAE.fit.") == [
+    text = "[`vaelite.negloglikelihood`](../vaelite/terms.py) vaelite.neglogprio vaelite/terms.py"
+    names = "vaelite.plots.sample, vaelite.classroom.exercises.check vaelite.VAE.fit."
+    assert missing_names(f"{text} {names}") == [
         "vaelite.neglogprio",
         "vaelite.plots.sample",
     ]
