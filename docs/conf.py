@@ -45,15 +45,16 @@ autosummary_filename_map = {"vaelite.Ledger": "vaelite.Ledger-class"}
 DERIVED = [
     name
     for name, kind in vars(vaelite).items()
-    if isinstance(kind, type) and kind.__base__ is not object
+    if isinstance(kind, type) and not kind.__base__.__name__.startswith(("_", "object"))
 ]
-autosummary_context = {"derived": DERIVED}
+FOLDERS = [f"vaelite.{path.parent.name}" for path in ROOT.glob("vaelite/*/__init__.py")]
+autosummary_context = {"derived": DERIVED, "folders": FOLDERS}
 autodoc_typehints = "none"  # the docstrings say more
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False  # the template for classes does
 python_maximum_signature_line_length = 100
 toc_object_entries = False
-nitpick_ignore_regex = [("py:.*", r"(numpy|matplotlib|collections)\..*|THEOREMS|ESTIMATORS")]
+nitpick_ignore_regex = [("py:.*", r"(numpy|matplotlib|collections)\..*")]
 
 # The look.
 html_theme = "pydata_sphinx_theme"
@@ -102,10 +103,9 @@ def adapt_links(app, docname, source):
     def adapt(match):
         text, path, fragment = match.groups(default="")
         target = Path(os.path.normpath(folder / path))
-        if target.is_relative_to(PACKAGE) and target.exists():
-            module = module_name(target)
+        if module := module_name(target):
             page = f"_modules/{module.replace('.', '/')}.html{anchor(module, text)}"
-            return f"<a href='{from_page(docname, page)}'>{text}</a>" if module else text
+            return f"<a href='{from_page(docname, page)}'>{text}</a>"
         if target.exists() and (target.is_relative_to(DOCS) or target.suffix == ".ipynb"):
             page = target.relative_to(DOCS if target.is_relative_to(DOCS) else ROOT)
             return f"[{text}]({from_page(docname, page)}{fragment})"
@@ -120,11 +120,10 @@ def from_page(docname, page):
 
 
 def module_name(path):
-    """``vaelite.data.rows`` for a source file, or a folder with a source page; otherwise ``""``."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    name = ".".join(parts).removesuffix(".__init__")
-    has_page = path.suffix == ".py" and name != "vaelite" and not path.stem.startswith("__main")
-    return name if has_page else ""
+    """``vaelite.data.rows`` for a source file that the site shows; otherwise ``""``."""
+    is_source = path.is_relative_to(PACKAGE) and path.suffix == ".py" and path.exists()
+    has_page = is_source and not path.stem.startswith("__")
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts) if has_page else ""
 
 
 def anchor(module, text):
@@ -140,11 +139,17 @@ def anchor(module, text):
 
 
 def find_in_package(app, env, node, contnode):
-    """Docstrings of modules use the names that `vaelite` exports without a prefix."""
+    """Docstrings use the names that `vaelite` exports, and the names of their own module."""
     if node["refdomain"] != "py":
         return None
-    name, domain = f"vaelite.{node['reftarget']}", env.domains.python_domain
-    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", name, node, contnode)
+    target, domain = node["reftarget"], env.domains.python_domain
+    thing = getattr(import_module(node.get("py:module") or "vaelite"), target, None)
+    where = f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', '')}"
+    for name in (f"vaelite.{target}", where):
+        found = domain.resolve_xref(env, node["refdoc"], app.builder, "obj", name, node, contnode)
+        if found is not None:
+            return found
+    return None if thing is None else contnode  # without a link
 
 
 def shorten_back_links(app, pagename, templatename, context, doctree):

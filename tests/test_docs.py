@@ -2,6 +2,7 @@
 
 import json
 import re
+import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -81,6 +82,23 @@ def test_headings_of_tutorials_exist():
     texts = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
     for heading in re.findall(r"\*([^*]+)\*", (DOCS / "sources.md").read_text("utf-8")):
         assert re.search(rf"^#+ {re.escape(heading)}", texts, re.MULTILINE), heading
+
+
+def test_the_layout_names_every_module():
+    text = (DOCS / "inside.md").read_text("utf-8")
+    listed = set(re.findall(r"\w+", re.search(r"```text\nvaelite/\n(.*?)```", text, re.DOTALL)[1]))
+    modules = {path.stem for path in (ROOT / "vaelite").rglob("*.py")} - {"__init__"}
+    folders = {path.parent.name for path in (ROOT / "vaelite").glob("*/__init__.py")}
+    assert listed >= modules | folders
+
+
+def test_the_file_format_is_documented(vae, tmp_path):
+    vae.save(tmp_path / "model.npz")
+    with zipfile.ZipFile(tmp_path / "model.npz") as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    table = (DOCS / "inside.md").read_text("utf-8").partition("| entry |")[2].partition("\n\n")[0]
+    for entry in [*manifest, *manifest["solution"]]:
+        assert f"`{entry}`" in table
 
 
 def slug(heading):

@@ -48,7 +48,7 @@ INTERNAL = {  # what other modules of the package use, and readers do not
 
 def defined_in(module):
     """The public functions and classes that a module defines, as the reference page names them."""
-    inside = module.__name__.removeprefix("vaelite.").removeprefix("inference.")
+    inside = module.__name__.removeprefix("vaelite.")
     for name, thing in vars(module).items():
         is_its_own = getattr(thing, "__module__", None) == module.__name__ and callable(thing)
         if is_its_own and not name.startswith("_") and not hasattr(vaelite, name):
