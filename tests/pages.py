@@ -1,9 +1,10 @@
-"""Markdown pages as tests: their Python blocks run in order, and print what stands below them.
+"""Markdown pages as tests: their Python blocks run in order, and print what the pages say.
 
-A block between ```` ```text ```` right after a Python block is what that block prints: standard output, warnings as
-``Category: message``, and at the end the last line of a traceback. ``...`` stands for anything; whole numbers must
-agree, those with a decimal point to 5 % or 0.05, for they differ a little from machine to machine. A block that should
-not run has a line ``<!-- not run: the reason -->`` before it.
+A ```` ```text ```` block right after a Python block is what that block prints: standard output,
+warnings as ``Category: message``, and the last line of a traceback. ``...`` stands for anything.
+Whole numbers must agree. Numbers with a decimal point must agree to 5 % or 0.05, because they
+differ slightly from machine to machine. A block that should not run has a line
+``<!-- not run: the reason -->`` before it.
 """
 
 import contextlib
@@ -25,7 +26,18 @@ NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w])")
 
 @dataclass(frozen=True)
 class Block:
-    """A Python block of a page: its first line, its code, why it does not run, and what it prints, if the page says."""
+    """A Python block of a page.
+
+    Attributes
+    ----------
+    line : int
+        Its first line.
+    code : str
+    reason : str or None
+        Why it does not run.
+    prints : str or None
+        What it prints, if the page says so.
+    """
 
     line: int
     code: str
@@ -34,7 +46,7 @@ class Block:
 
 
 def python_blocks(text):
-    """The Python blocks of a page, a list of `Block`; AssertionError if one is written so that it would be missed."""
+    """The Python blocks of a page, a list of `Block`; AssertionError if one would be missed."""
     blocks = [
         Block(
             text.count("\n", 0, match.start("code")) + 1,
@@ -52,10 +64,9 @@ def python_blocks(text):
 
 
 def run(block, namespace, name):
-    """Run a block in a namespace; AssertionError if it prints something else than its page says."""
-    code = compile(
-        "\n" * (block.line - 1) + block.code, str(name), "exec"
-    )  # a traceback names the page's line
+    """Run a block in a namespace; AssertionError if it does not print what its page says."""
+    above = "\n" * (block.line - 1)  # so that a traceback names the page's line
+    code = compile(above + block.code, str(name), "exec")
     if block.prints is None:
         exec(code, namespace)
         return
@@ -77,7 +88,7 @@ def run(block, namespace, name):
 
 
 def compare(expected, found):
-    """What keeps a text from being the expected one, or None."""
+    """How a text differs from the expected one, or None."""
     expected, found = (" ".join(text.split()) for text in (expected, found))
     numbers, pieces = NUMBER.findall(expected), NUMBER.split(expected)
     escaped = (re.escape(piece).replace(r"\.\.\.", ".*?") for piece in pieces)

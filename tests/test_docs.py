@@ -1,11 +1,13 @@
-"""The documentation's pages: their code runs and prints what they say, and their text names only what exists."""
+"""The documentation's pages: their code prints what they say, and all that they name exists."""
 
+import json
 import re
+import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from mentions import missing_names
+from mentions import missing_files, missing_names
 from pages import compare, python_blocks, run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,7 +49,9 @@ def test_python_blocks_of_other_libraries_run():
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_names_exist(page):
-    assert missing_names(page.read_text(encoding="utf-8")) == []
+    text = page.read_text(encoding="utf-8")
+    assert missing_names(text) == []
+    assert missing_files(text) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -64,6 +68,37 @@ def test_links_to_headings_lead_somewhere(page):
         assert heading in map(slug, re.findall(r"^#+ (.*)$", other, re.MULTILINE)), (
             f"{target}#{heading}"
         )
+
+
+def test_the_quick_start_is_the_readmes():
+    first = [python_blocks(text)[0] for text in (README, (DOCS / "index.md").read_text("utf-8"))]
+    assert len({(block.code, block.prints) for block in first}) == 1
+
+
+def test_headings_of_tutorials_exist():
+    """On the page of sources, a heading of a tutorial is in italics; its beginning is enough."""
+    notebooks = (ROOT / "tutorials").glob("*.ipynb")
+    cells = [cell for path in notebooks for cell in json.loads(path.read_text("utf-8"))["cells"]]
+    texts = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    for heading in re.findall(r"\*([^*]+)\*", (DOCS / "sources.md").read_text("utf-8")):
+        assert re.search(rf"^#+ {re.escape(heading)}", texts, re.MULTILINE), heading
+
+
+def test_the_layout_names_every_module():
+    text = (DOCS / "inside.md").read_text("utf-8")
+    listed = set(re.findall(r"\w+", re.search(r"```text\nvaelite/\n(.*?)```", text, re.DOTALL)[1]))
+    modules = {path.stem for path in (ROOT / "vaelite").rglob("*.py")} - {"__init__"}
+    folders = {path.parent.name for path in (ROOT / "vaelite").glob("*/__init__.py")}
+    assert listed >= modules | folders
+
+
+def test_the_file_format_is_documented(vae, tmp_path):
+    vae.save(tmp_path / "model.npz")
+    with zipfile.ZipFile(tmp_path / "model.npz") as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    table = (DOCS / "inside.md").read_text("utf-8").partition("| entry |")[2].partition("\n\n")[0]
+    for entry in [*manifest, *manifest["solution"]]:
+        assert f"`{entry}`" in table
 
 
 def slug(heading):
@@ -100,7 +135,11 @@ def test_a_block_that_is_not_run_has_a_reason():
         "",
         8,
     )
-    for text in ("<!-- not run: -->\n```python\n1\n```\n", "- a\n\n  ```python\n  1\n  ```\n"):
+    no_reason, indented = (
+        "<!-- not run: -->\n```python\n1\n```\n",
+        "- a\n\n  ```python\n  1\n  ```\n",
+    )
+    for text in (no_reason, indented):
         with pytest.raises(AssertionError):
             python_blocks(text)
 
