@@ -90,7 +90,7 @@ def test_other_models_of_format_1():
     assert type(model) is vaelite.MeanField
     assert model.mu is None
     assert model.sample(3, rng=0).shape == (3, 64)
-    with pytest.raises(vaelite.ModelFileError, match="needs neglogprior of your own"):
+    with pytest.raises(vaelite.ModelFileError, match="needs your own neglogprior"):
         vaelite.load(FORMAT_1 / "own_prior.npz")
     own = vaelite.load(FORMAT_1 / "own_prior.npz", neglogprior=vaelite.neglogprior)
     assert own.sample(3, rng=0).shape == (3, 64)
@@ -129,13 +129,13 @@ def test_networks_of_ones_own_are_saved_and_loaded_like_a_likelihood(digits, tmp
     assert np.array_equal(loaded.score_samples(X), vae.score_samples(X))
     with pytest.raises(
         vaelite.ModelFileError,
-        match=r"needs decoder, encoder of your own: load\(path, decoder=\.\.\.\)",
+        match=r"needs your own decoder, encoder: load\(path, decoder=\.\.\.\)",
     ):
         vaelite.load(path)
     with pytest.raises(vaelite.ModelFileError, match="the arrays decoder.in.W, .* do not fit"):
         vaelite.load(path, encoder=Skip(6), decoder=Skip(4))
     vaelite.fit(X, **SETTINGS).save(path)
-    with pytest.raises(vaelite.ModelFileError, match="was not fitted with encoder of your own"):
+    with pytest.raises(vaelite.ModelFileError, match="was not fitted with your own encoder"):
         vaelite.load(path, encoder=Skip(6))
 
 
