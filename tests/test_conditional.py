@@ -225,6 +225,12 @@ def test_figures(conditional, data):
     vaelite.plots.samples(conditional, 9, rng=0, condition=np.eye(10)[7])
     vaelite.plots.reconstructions(conditional, X, 5, condition=C[:5])
     vaelite.plots.latent_grid(conditional, 3, condition=np.eye(10)[7])
+    X, C, y = X[:60], C[:60], data[2][:60]
+    vaelite.plots.latent_means(conditional, X, y, condition=C)
+    vaelite.plots.average_reconstructions(conditional, X, y, condition=C)
+    vaelite.plots.completions(conditional, X[:3], np.arange(64) < 32, condition=C[:3])
+    with pytest.raises(ValueError, match="kl_split is for models that were fitted without"):
+        vaelite.kl_split(conditional, X)
 
 
 def test_samples_of_each_digit_are_classified_as_that_digit(data):

@@ -351,6 +351,11 @@ def test_autograd_without_vaelites_change_makes_host_arrays(device, monkeypatch)
 # The choice of a backend
 
 
+def test_progress_names_the_backend(digits, quick, capsys):
+    vaelite.fit(digits[0][:200], **quick, backend="cupy", progress=True)
+    assert capsys.readouterr().out.startswith("> backend = cupy\n")
+
+
 def test_auto_takes_the_gpu_if_there_is_one(device, monkeypatch):
     assert backend.get_backend("auto").name == "cupy"
     if NAME != "cupy":

@@ -139,6 +139,18 @@ def test_networks_of_ones_own_are_saved_and_loaded_like_a_likelihood(digits, tmp
         vaelite.load(path, encoder=Skip(6))
 
 
+class Mine(vaelite.VAE):
+    """A class of model that `vaelite.load` could not know."""
+
+
+def test_your_own_class_of_model_is_not_saved(tmp_path):
+    with pytest.raises(
+        TypeError, match="Mine is your own class of model, which a file cannot hold"
+    ):
+        Mine(2, 4).build(3).save(tmp_path / "mine.npz")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     "settings",
     [

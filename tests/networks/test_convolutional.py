@@ -270,6 +270,20 @@ def test_networks_can_be_differentiated_twice(rng):
     check_grads(there_and_back, modes=["rev"], order=2)(rng.random((2, 16)))
 
 
+class Plain(vaelite.Gaussian):
+    """A likelihood whose heads are plain tuples."""
+
+    def heads(self, n_features):
+        return {"mu": (n_features, True), "logsigma": (1, True)}
+
+
+def test_heads_may_be_plain_tuples(digits):
+    decoder = TransposedConvolutional((8, 8), (4, 3))
+    settings = {"max_epochs": 1, "stopping": "epochs", "rng": 0}
+    vae = vaelite.fit(digits[0][:200], decoder=decoder, likelihood=Plain(), **settings)
+    assert vae.params["decoder.mu.W"].shape == (4, 4, 1, 3)
+
+
 def test_a_condition_joins_after_the_convolutions(digits):
     X, C = digits[0][:200], np.eye(10)[digits[1][:200]]
     encoder = Convolutional((8, 8), (3, 4))

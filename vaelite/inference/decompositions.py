@@ -7,7 +7,7 @@ from scipy.special import logsumexp
 
 from ..arrays.streams import sampling_generator
 from ..checks import check_number
-from ..models.checks import check_posterior
+from ..models.checks import check_posterior, check_unconditional
 from ..models.inference import infer
 from ..terms import kl_divergence, neglogposterior, neglogprior, reparameterize
 from .importance import Estimate, elbo, log_evidence
@@ -153,6 +153,7 @@ def kl_split(vae, X, rng=0):
     True
     """
     _check_normal(vae)
+    check_unconditional(vae, "kl_split")
     mu, logsigma = (array.astype(np.float64) for array in vae.encode(X))
     n = len(mu)
     z = reparameterize(mu, logsigma, sampling_generator(rng).standard_normal(mu.shape))

@@ -21,7 +21,7 @@ from ..fitting.progress import ModelCallback, reporters
 from ..fitting.run import CHUNK_ROWS, Run
 from ..fitting.trial import try_network
 from ..likelihoods import LIKELIHOODS
-from ..networks.base import own_params
+from ..networks.base import Head, own_params
 from ..objectives import TERMS, in_dtype
 from ..ops import join
 from ..state import Solution, TrainState
@@ -107,6 +107,8 @@ class LatentModel:
         model = self._started(data.n_features, data.n_conditions, data.dtype, seed)
         for name, (network, n_inputs, heads) in model.networks().items():
             try_network(network, n_inputs, heads, own_params(model.params, name))
+        if settings.progress and self.backend_name != "numpy":
+            print(f"> backend = {self.backend.name}")
         run, state = model._plan(settings.for_rows(len(data)), seed, rule, data, evaluated)
         run.try_terms(state.params)
         callbacks = [ModelCallback(call, model._at) for call in settings.callbacks]
@@ -180,7 +182,12 @@ class LatentModel:
     def networks(self):
         """Return each network by name, with its number of inputs and its heads."""
         n_inputs = self.latent_dim + self.n_conditions
-        return {"decoder": (self.decoder, n_inputs, self.likelihood.heads(self.n_features))}
+        return {"decoder": (self.decoder, n_inputs, self._outputs())}
+
+    def _outputs(self):
+        """The decoder's heads; a likelihood may return them as plain tuples."""
+        heads = self.likelihood.heads(self.n_features)
+        return {name: Head(*head) for name, head in heads.items()}
 
     def shapes(self):
         """Return the shape of every parameter by name."""
@@ -191,9 +198,9 @@ class LatentModel:
         }
 
     def _decode(self, params, z, condition=None):
-        heads = self.likelihood.heads(self.n_features)
         z = z if condition is None else join(z, condition)
-        return self.likelihood.parameters(*self.decoder(own_params(params, "decoder"), z, heads))
+        outputs = self.decoder(own_params(params, "decoder"), z, self._outputs())
+        return self.likelihood.parameters(*outputs)
 
     def _terms(self, normalized):
         """The terms that this model is trained with: vaelite's or your own."""

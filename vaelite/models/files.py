@@ -21,9 +21,16 @@ def save(model, path):
 
     Raises
     ------
+    TypeError
+        For your own class of model.
     OSError
         If the file cannot be written.
     """
+    if not type(model).__module__.startswith("vaelite."):
+        raise TypeError(
+            f"{type(model).__name__} is your own class of model, which a file cannot hold; save "
+            "its params with np.savez(path, **model.params)"
+        )
     networks = [name for name in ("encoder", "decoder") if hasattr(model, name)]
     manifest = {
         "kind": type(model).__name__,

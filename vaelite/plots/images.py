@@ -7,7 +7,7 @@ from ..data.batches import to_float
 from .grid import check_labels, draw_grid, draw_images
 
 
-def average_reconstructions(vae, X, y, image_shape=None, ax=None):
+def average_reconstructions(vae, X, y, image_shape=None, *, condition=None, ax=None):
     """Draw the mean reconstruction of each class, side by side.
 
     Parameters
@@ -18,6 +18,8 @@ def average_reconstructions(vae, X, y, image_shape=None, ax=None):
         Class of each row.
     image_shape : (rows, columns), optional
         Shape of an image; square by default.
+    condition : optional
+        As for `VAE.encode`.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -25,7 +27,7 @@ def average_reconstructions(vae, X, y, image_shape=None, ax=None):
     matplotlib.axes.Axes
     """
     y = check_labels(X, y)
-    reconstructions, classes = vae.reconstruct(X), np.unique(y)
+    reconstructions, classes = vae.reconstruct(X, condition=condition), np.unique(y)
     images = np.stack([reconstructions[y == label].mean(axis=0) for label in classes])
     ax = draw_grid(images, min(5, len(classes)), image_shape, ax)
     ax.set_title(f"Average reconstruction of {', '.join(map(str, classes))}")

@@ -154,7 +154,7 @@ def estimator_variances(
     return ax
 
 
-def completions(vae, X, observed, q=None, image_shape=None, rng=0, ax=None):
+def completions(vae, X, observed, q=None, image_shape=None, rng=0, *, condition=None, ax=None):
     """Draw images, their observed parts, and the model's completions.
 
     A completion is E[x|z] at the mean of the q that is inferred from the observed part.
@@ -171,6 +171,8 @@ def completions(vae, X, observed, q=None, image_shape=None, rng=0, ax=None):
         Shape of an image; square by default.
     rng : optional
         As for `infer`.
+    condition : optional
+        As for `VAE.encode`.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -179,9 +181,12 @@ def completions(vae, X, observed, q=None, image_shape=None, rng=0, ax=None):
     """
     check_posterior(vae)
     observed = check_observed(vae, observed)
-    mu, _ = infer(vae, X, observed=observed, rng=rng) if q is None else check_q(vae, X, q)
+    if q is None:
+        mu, _ = infer(vae, X, observed=observed, rng=rng, condition=condition)
+    else:
+        mu, _ = check_q(vae, X, q)
     whole = to_float(X, np.dtype(np.float64), vae.likelihood.grey_levels)
-    found = vae.likelihood.expectation(*vae.decode(mu))
+    found = vae.likelihood.expectation(*vae.decode(mu, condition=condition))
     images = np.concatenate(
         [whole, np.where(observed, whole, np.nan), np.where(observed, whole, found)]
     )

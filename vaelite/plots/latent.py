@@ -8,7 +8,7 @@ from ..checks import check_count
 from .grid import GAP, check_image_shape, check_labels, draw_grid, new_axes
 
 
-def latent_means(vae, X, y, axes=(0, 1), ax=None):
+def latent_means(vae, X, y, axes=(0, 1), *, condition=None, ax=None):
     """Draw the means of q(z|x) as points, colored and labeled by class.
 
     Parameters
@@ -20,6 +20,8 @@ def latent_means(vae, X, y, axes=(0, 1), ax=None):
         Class of each row.
     axes : pair of int
         The latents to draw, counted from 0.
+    condition : optional
+        As for `VAE.encode`.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -31,7 +33,7 @@ def latent_means(vae, X, y, axes=(0, 1), ax=None):
         raise ValueError(
             f"latent_dim is {vae.latent_dim}, so latents {first} and {second} cannot be drawn"
         )
-    mu = vae.codes(X)
+    mu = vae.codes(X, condition=condition)
     ax = _draw_classes(mu[:, [first, second]], y, ax or new_axes((6, 6)))
     ax.set(
         xlabel=f"mean of z{first + 1}",
@@ -41,7 +43,7 @@ def latent_means(vae, X, y, axes=(0, 1), ax=None):
     return ax
 
 
-def tsne_means(vae, X, y, rng=0, ax=None):
+def tsne_means(vae, X, y, rng=0, *, condition=None, ax=None):
     """Draw the means of q(z|x), for any latent_dim, in a plane that t-SNE computes.
 
     Parameters
@@ -54,6 +56,8 @@ def tsne_means(vae, X, y, rng=0, ax=None):
         Class of each row, for colors and labels.
     rng : int or None
         Seed of the layout.
+    condition : optional
+        As for `VAE.encode`.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -76,7 +80,9 @@ def tsne_means(vae, X, y, rng=0, ax=None):
             "t-SNE needs scikit-learn: python -m pip install 'vaelite[tsne]'"
         ) from None
     y = check_labels(X, y)
-    layout = TSNE(n_components=2, init="pca", random_state=rng).fit_transform(vae.codes(X))
+    layout = TSNE(n_components=2, init="pca", random_state=rng).fit_transform(
+        vae.codes(X, condition=condition)
+    )
     ax = _draw_classes(layout, y, ax or new_axes((6, 6)))
     ax.set(
         xticks=[],
