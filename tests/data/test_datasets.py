@@ -3,31 +3,15 @@
 import gzip
 import hashlib
 import http.server
-import struct
 import threading
 
 import numpy as np
 import pytest
 import sklearn.datasets
+from helpers import IMAGES, LABELS, idx, write_pair
 
 import vaelite
 from vaelite.data import datasets
-
-IMAGES = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
-LABELS = np.array([7, 0, 9], np.uint8)
-
-
-def idx(array, magic=None):
-    magic = bytes([0, 0, 8, array.ndim]) if magic is None else magic
-    return magic + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
-
-
-def write_pair(folder, prefix="train", pack=False, images=None, labels=None):
-    folder.mkdir(parents=True, exist_ok=True)
-    images, labels = images or idx(IMAGES), labels or idx(LABELS)
-    for kind, content in (("images-idx3", images), ("labels-idx1", labels)):
-        name = f"{prefix}-{kind}-ubyte"
-        (folder / (name + ".gz" * pack)).write_bytes(gzip.compress(content) if pack else content)
 
 
 def test_digits_are_scikit_learns():
