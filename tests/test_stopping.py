@@ -56,7 +56,7 @@ def test_the_lectures_rule_never_stops_a_slow_drift():
     assert run(Lecture(tol=1), np.arange(0, 900, 0.9))[0] is None
 
 
-def test_the_lectures_rule_does_not_notice_nan():
+def test_the_lectures_rule_ignores_nan():
     assert run(Lecture(tol=1), [5, np.nan, 7])[0] is None
 
 

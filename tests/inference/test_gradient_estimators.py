@@ -127,7 +127,7 @@ def test_determinism_and_chunks(model, q, monkeypatch):
     assert chunked.mean == pytest.approx(first.mean)
 
 
-def test_what_cannot_work_is_refused(model, q):
+def test_invalid_arguments_are_refused(model, q):
     with pytest.raises(ValueError, match="2 samples or more"):
         measure(estimators.score_with_baseline, nll_of(model), *q, n_samples=1)
     with pytest.raises(ValueError, match="repetitions should be 2 or more"):

@@ -80,7 +80,7 @@ def test_importance_weighting_and_quadrature_agree_on_the_digits(trained, digits
     assert np.abs(difference).max() < 0.2
 
 
-def test_where_the_encoder_misses_the_posterior_few_samples_are_effective(trained, digits):
+def test_few_samples_are_effective_if_the_encoder_misses_the_posterior(trained, digits):
     X = digits[0][:200]
     exact, _ = vaelite.Quadrature(trained, n_nodes=401).log_evidence(X)
     found = vaelite.log_evidence(trained, X, 5000)
@@ -147,7 +147,7 @@ def test_custom_terms_and_other_likelihoods(digits, quick):
     assert np.abs((found.value - exact) / found.standard_error).max() < 4
 
 
-def test_warnings_of_a_grid_that_does_not_hold_the_posterior(trained, digits):
+def test_a_grid_that_does_not_fit_the_posterior_warns(trained, digits):
     X = digits[0][:20]
     with pytest.warns(UserWarning, match="too coarse for .* rows .* raise n_nodes"):
         vaelite.Quadrature(trained, n_nodes=41).log_evidence(X)
@@ -161,7 +161,7 @@ def test_it_prints_its_results(vae, digits):
     assert "nats per example (mean over 10)" in text
 
 
-def test_what_cannot_work_is_refused(vae, digits, quick):
+def test_invalid_arguments_are_refused(vae, digits, quick):
     with pytest.raises(ValueError, match="for 1 or 2 latents, the model has 3"):
         vaelite.Quadrature(vaelite.VAE(3).build(4))
     with pytest.raises(ValueError, match="n_nodes should be odd"):
@@ -205,6 +205,6 @@ def test_a_q_that_is_not_finite_is_refused(vae, digits):
         vaelite.log_evidence(vae, digits[0][:2], q=(np.full((2, 2), np.nan), np.zeros((2, 2))))
 
 
-def test_the_posterior_warns_of_a_grid_that_does_not_hold_it(trained, digits):
+def test_the_posterior_warns_of_a_coarse_grid(trained, digits):
     with pytest.warns(UserWarning, match="too coarse"):
         vaelite.Quadrature(trained, n_nodes=41).posterior(digits[0][:20])

@@ -142,7 +142,7 @@ def test_custom_networks_are_saved_and_loaded_like_a_likelihood(digits, tmp_path
         {"likelihood": vaelite.Bernoulli()},
     ],
 )
-def test_vaelites_own_parts_come_back(settings, digits, tmp_path):
+def test_vaelites_parts_are_saved_and_loaded(settings, digits, tmp_path):
     X = digits[0][:200]
     vae = vaelite.fit(X, **settings, **SETTINGS)
     vae.save(tmp_path / "vae.npz")

@@ -122,7 +122,7 @@ def test_custom_terms_are_used(digits, quick):
         ({"q": np.zeros((5, 2))}, "q should be a pair"),
     ],
 )
-def test_what_cannot_work_is_refused(settings, message, vae, digits):
+def test_invalid_arguments_are_refused(settings, message, vae, digits):
     with pytest.raises(ValueError, match=message):
         vaelite.infer(vae, digits[0][:5], **settings)
 
@@ -177,7 +177,7 @@ def test_a_step_changes_only_its_own_rows(digits):
     assert (np.abs(seen[2][0]) > 0).any(axis=1).all()  # an epoch touches every row
 
 
-def test_the_rows_adam_is_adam(digits):
+def test_the_first_step_of_every_row_is_that_of_adam(digits):
     """The first step of every row has the size of the learning rate, in every batch."""
     settings = {"max_epochs": 1, "batch_size": 10, "local_learning_rate": 0.25, "rng": 0}
     model = vaelite.MeanField(hidden_dim=8).fit(digits[0][:300], **settings)
@@ -196,7 +196,7 @@ def test_determinism_saving_and_the_lectures_rule(digits, tmp_path):
     assert loaded.score(digits[0][:30]) == first.score(digits[0][:30])
 
 
-def test_what_needs_an_encoder_is_refused(digits):
+def test_settings_that_need_an_encoder_are_refused(digits):
     with pytest.raises(ValueError, match="'epochs', 'lecture'"):
         vaelite.MeanField().fit(digits[0], stopping="heldout")
     with pytest.raises(TypeError, match="importance_samples"):
@@ -211,7 +211,7 @@ def test_a_failed_fit_leaves_the_model_as_it_was(model, digits):
     assert model.params is params
 
 
-def test_inference_that_diverges_says_so(vae, digits):
+def test_inference_that_diverges_raises_an_error(vae, digits):
     with pytest.raises(vaelite.TrainingError, match="smaller learning_rate"):
         vaelite.infer(vae, digits[0][:5], learning_rate=1000)
 

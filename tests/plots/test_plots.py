@@ -62,7 +62,7 @@ def test_latent_means_of_chosen_axes(deep, digits):
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("mean of z3", "mean of z1")
 
 
-def test_tsne_lays_out_every_row(deep, digits):
+def test_tsne_draws_every_row(deep, digits):
     X, y = digits[0][:200], digits[1][:200]
     points = []
     with threadpoolctl.threadpool_limits(1, "openmp"):  # several threads add in a random order
