@@ -1,4 +1,4 @@
-"""What several tests share: the digits, a small fitted model, and strategies for the terms' arguments."""
+"""Fixtures of several tests: the digits, a small fitted model, a device, and MNIST's folder."""
 
 import os
 import sys
@@ -26,19 +26,19 @@ def digits():
 
 @pytest.fixture(scope="session")
 def quick():
-    """Settings of a fit of a fraction of a second."""
+    """Settings of a fit that takes less than a second."""
     return dict(QUICK)
 
 
 @pytest.fixture(scope="session")
 def vae(digits):
-    """A small model fitted on the digits; not to be changed."""
+    """A small model fitted on the digits; tests must not change it."""
     return vaelite.fit(digits[0], **QUICK)
 
 
 @pytest.fixture
 def device(monkeypatch):
-    """CuPy with VAELITE_DEVICE=cupy, otherwise the stand-in in its place."""
+    """CuPy if VAELITE_DEVICE=cupy, otherwise the stand-in for it."""
     if os.environ.get("VAELITE_DEVICE") == "cupy":
         pytest.importorskip("cupy", reason="CuPy is not installed")
     else:
@@ -59,10 +59,9 @@ def rng():
 
 @pytest.fixture(scope="session")
 def mnist_home():
-    """The folder that holds MNIST, or a skip: tests never download."""
-    home = Path(
-        os.environ.get("VAELITE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-    )
+    """The folder that contains MNIST; without it, the test is skipped: tests never download."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    home = Path(os.environ.get("VAELITE_DATA", default))
     if not (home / "mnist").is_dir():
         pytest.skip("no MNIST files: set VAELITE_DATA to a folder with mnist/ in it")
     return home

@@ -1,20 +1,22 @@
-"""A stand-in for CuPy: arrays that answer NumPy's protocols, live on a "device", and refuse silent copies to the host.
+"""A stand-in for CuPy, with arrays on a "device" that refuse silent copies to the host.
 
-``import device as cupy``. What CuPy refuses is refused here, with its errors: conversion by NumPy, mixing with NumPy's
-arrays, and NumPy functions that CuPy does not have. `asnumpy` and `asarray` are the only ways between host and device;
-`transfers` counts them, and `waits` the times that the host had to wait for a number.
+Use it as ``import device as cupy``. The arrays implement NumPy's protocols. Like CuPy's, they
+refuse, with CuPy's errors: conversion by NumPy, mixing with NumPy's arrays, and NumPy functions
+that CuPy does not have. Only `asnumpy` and `asarray` copy between host and device. `transfers`
+counts these copies. `waits` has one entry for each time that the host waits for a number.
 """
 
 import numpy as np
 
-# The functions of NumPy that are used on arrays and that CuPy answers (docs.cupy.dev, "Comparison Table").
-FUNCTIONS = {
-    np.argmax, np.argmin, np.broadcast_to, np.clip, np.concatenate, np.copyto, np.cumsum, np.dot, np.einsum,
-    np.expand_dims, np.full_like, np.iscomplexobj, np.max, np.mean, np.min, np.moveaxis, np.ndim, np.ones_like, np.prod,
-    np.ravel, np.repeat,
-    np.reshape, np.result_type, np.shape, np.size, np.squeeze, np.stack, np.std, np.sum, np.swapaxes,
-    np.take_along_axis, np.tensordot, np.tile, np.transpose, np.var, np.where, np.zeros_like, np.linalg.norm,
-}  # fmt: skip
+# The functions of NumPy that CuPy implements and that the package or its users may call
+# (docs.cupy.dev, "Comparison Table")
+NAMES = """
+    argmax argmin broadcast_to clip concatenate copyto cumsum dot einsum expand_dims full_like
+    iscomplexobj max mean min moveaxis ndim ones_like prod ravel repeat reshape result_type
+    shape size squeeze stack std sum swapaxes take_along_axis tensordot tile transpose var where
+    zeros_like
+"""
+FUNCTIONS = {np.linalg.norm, *(getattr(np, name) for name in NAMES.split())}
 NO_UFUNCS = {np.vecdot, np.matvec, np.vecmat} if hasattr(np, "matvec") else {np.vecdot}
 COMPARISONS = {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal}
 transfers = {"to host": 0, "to device": 0}
@@ -61,7 +63,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
         if not all(
             isinstance(x, (ndarray, np.ndarray, np.generic, bool, int, float)) for x in inputs
         ):
-            return NotImplemented  # autograd's boxes answer for themselves
+            return NotImplemented  # autograd's boxes have their own rules
         if ufunc in COMPARISONS:
             inputs = [x.item() if isinstance(x, np.ndarray) and x.ndim == 0 else x for x in inputs]
         if out is not None:
@@ -75,7 +77,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
             raise TypeError("order should be a string")
         return _wrap(function(*_deep(args), **_deep(kwargs)))
 
-    # An array's own
+    # Attributes and indexing
 
     dtype = property(lambda self: self._host.dtype)
     shape = property(lambda self: self._host.shape)
@@ -108,19 +110,8 @@ def _method(name):
     return method
 
 
-for _name in (
-    "astype",
-    "reshape",
-    "sum",
-    "mean",
-    "min",
-    "max",
-    "all",
-    "any",
-    "copy",
-    "ravel",
-    "view",
-):
+METHODS = ["astype", "reshape", "sum", "mean", "min", "max", "all", "any", "copy", "ravel", "view"]
+for _name in METHODS:
     setattr(ndarray, _name, _method(_name))
 
 
@@ -140,12 +131,12 @@ def _deep(value):
     return _unwrap(value)
 
 
-def _wrap(answer, out=None):
+def _wrap(result, out=None):
     if out is not None:
         return out[0]
-    if isinstance(answer, (np.ndarray, np.generic)):
-        return ndarray(np.asarray(answer))
-    return answer
+    if isinstance(result, (np.ndarray, np.generic)):
+        return ndarray(np.asarray(result))
+    return result
 
 
 def asarray(array):
@@ -170,7 +161,7 @@ def ones(shape, dtype=float):
 
 
 def ElementwiseKernel(inputs, outputs, operation, name):
-    """The one kernel that there is, by the formula that NumPy has of it; only a device can compile the operation."""
+    """vaelite's only kernel, written in NumPy; only a GPU can compile ``operation``."""
     assert name == "vaelite_update"
 
     def adam(g, beta1, beta2, step_size, epsilon, flush, p, m, v):
@@ -183,7 +174,7 @@ def ElementwiseKernel(inputs, outputs, operation, name):
 
 
 class add:
-    """``add.at``, as CuPy has it."""
+    """CuPy's ``add.at``."""
 
     @staticmethod
     def at(array, index, values):
@@ -219,7 +210,7 @@ class get_default_memory_pool:
 
 
 class cuda:
-    """What is asked of ``cupy.cuda``."""
+    """The part of ``cupy.cuda`` that vaelite uses."""
 
     class runtime:
         free = 2**30

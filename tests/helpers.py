@@ -1,4 +1,7 @@
-"""Oracles and strategies for tests: finite differences, and hypothesis arguments for the terms."""
+"""Helpers of several tests: finite differences, arguments for the terms, IDX files, a spy."""
+
+import gzip
+import struct
 
 import numpy as np
 from hypothesis import strategies as st
@@ -18,7 +21,7 @@ def finite_differences(function, array, step=1e-6):
 
 @st.composite
 def gaussian_arguments(draw, shapes=("scalar", "column", "full")):
-    """(x, mu, logsigma) in float64 with random sizes, sigma from e^-3 to e^3 in any of its shapes."""
+    """(x, mu, logsigma) in float64, of random sizes; sigma is from e^-3 to e^3, in any shape."""
     batch, D = draw(st.integers(1, 5)), draw(st.integers(1, 6))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     shape = {"scalar": (), "column": (batch, 1), "full": (batch, D)}[draw(st.sampled_from(shapes))]
@@ -26,8 +29,27 @@ def gaussian_arguments(draw, shapes=("scalar", "column", "full")):
     return x, mu, rng.uniform(-3, 3, shape)
 
 
+IMAGES = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
+LABELS = np.array([7, 0, 9], np.uint8)
+
+
+def idx(array, magic=None):
+    """The bytes of an IDX file."""
+    magic = bytes([0, 0, 8, array.ndim]) if magic is None else magic
+    return magic + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def write_pair(folder, prefix="train", pack=False, images=None, labels=None):
+    """Write two IDX files with MNIST's names: images and their labels."""
+    folder.mkdir(parents=True, exist_ok=True)
+    images, labels = images or idx(IMAGES), labels or idx(LABELS)
+    for kind, content in (("images-idx3", images), ("labels-idx1", labels)):
+        name = f"{prefix}-{kind}-ubyte"
+        (folder / (name + ".gz" * pack)).write_bytes(gzip.compress(content) if pack else content)
+
+
 def spy_on_decoder(monkeypatch, latent_dim=2):
-    """The codes that decoders get from now on, a list of arrays."""
+    """A list; every array of codes that a decoder gets from now on is added to it."""
     seen, call = [], vaelite.Dense.__call__
 
     def spy(network, params, h, heads):

@@ -1,4 +1,4 @@
-"""Adam against a step by hand and against the textbook's algorithm, written again in the test."""
+"""Adam against two steps by hand, against the textbook's algorithm, and against PyTorch."""
 
 import numpy as np
 import pytest
@@ -28,9 +28,10 @@ def test_two_steps_by_hand():
     assert params["w"] == pytest.approx([0.9 - 0.1 * m_hat / v_hat**0.5], abs=1e-8)
 
 
-@pytest.mark.parametrize(
-    "settings", [{}, {"learning_rate": 0.1, "beta1": 0.5, "beta2": 0.9, "epsilon": 1e-3}]
-)
+OTHER = {"learning_rate": 0.1, "beta1": 0.5, "beta2": 0.9, "epsilon": 1e-3}
+
+
+@pytest.mark.parametrize("settings", [{}, OTHER])
 @pytest.mark.parametrize("scale", [1e-6, 1, 1e3])
 def test_a_hundred_steps_of_the_textbook(settings, scale, rng):
     param, grads = rng.standard_normal((3, 4)), scale * rng.standard_normal((100, 3, 4))
@@ -40,7 +41,7 @@ def test_a_hundred_steps_of_the_textbook(settings, scale, rng):
     assert params["w"] == pytest.approx(textbook_adam(param, grads, **settings), rel=1e-12)
 
 
-def test_blocks_are_invisible(rng):
+def test_blocks_do_not_change_the_result(rng):
     size = 2 * BLOCK + 17
     params, grads = {"w": np.zeros(size)}, rng.standard_normal((3, size))
     adam = Adam()
@@ -63,7 +64,7 @@ def test_gradients_are_not_changed():
     assert np.array_equal(g, [1.0, 2.0])
 
 
-def test_no_denormal_moment_survives():
+def test_denormal_moments_become_zero():
     params, adam = {"w": np.zeros(3, np.float32)}, Adam()
     adam.update(params, {"w": np.array([1.0, 1e-3, 0.0], np.float32)})
     for _ in range(30 * FLUSH_EVERY):  # 0.9**960 is 1e-44, a denormal number
@@ -72,11 +73,9 @@ def test_no_denormal_moment_survives():
         assert np.all((moments == 0) | (abs(moments) > TINY * 0.9**FLUSH_EVERY))
 
 
-@pytest.mark.filterwarnings("ignore")  # of PyTorch's own
+@pytest.mark.filterwarnings("ignore")  # PyTorch's own warnings
 def test_a_hundred_steps_of_pytorch(rng):
-    torch = pytest.importorskip(
-        "torch", reason="PyTorch, an independent implementation, is not installed"
-    )
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     param, grads = rng.standard_normal((3, 4)), rng.standard_normal((100, 3, 4))
     w, ours, adam = torch.tensor(param, requires_grad=True), {"w": param.copy()}, Adam()
     theirs = torch.optim.Adam([w])

@@ -1,12 +1,12 @@
-"""Conditional models: p(x|z, c) and q(z|x, c), with c known."""
+"""Conditional models: p(x|z, c) and q(z|x, c), with a known c."""
 
 import numpy as np
 import pytest
+from helpers import finite_differences
 from scipy import stats
 from sklearn.svm import SVC
 
 import vaelite
-from helpers import finite_differences
 
 SETTINGS = {"hidden_dim": 32, "max_epochs": 4, "stopping": "epochs", "rng": 0}
 
@@ -44,7 +44,7 @@ def test_the_score_is_the_elbo_given_the_condition(conditional, data):
 
 
 def test_a_condition_of_zeros_is_no_condition(data):
-    """With a column of zeros the networks compute what they compute without it."""
+    """With a condition of zeros, the networks compute the same as without it."""
     X, _, _ = data
     vae = vaelite.VAE(2, 16).build(64, np.float64, rng=0, n_conditions=1)
     plain = vaelite.VAE(2, 16).build(64, np.float64, rng=0)
@@ -84,51 +84,36 @@ def test_several_samples_of_a_row_share_its_condition(rng):
 
 def test_each_row_has_its_own_condition_in_every_batch(data, monkeypatch):
     X, C, y = data
-    names = C.argmax(axis=1)
-    seen = []
-    original = vaelite.training.step
+    seen, inputs = [], []
+    step, call = vaelite.training.step, vaelite.Dense.__call__
 
-    def spy(objective, params, adam, x, eps):
-        h = []
-        call = vaelite.Dense.__call__
-        monkeypatch.setattr(
-            vaelite.Dense,
-            "__call__",
-            lambda net, p, a, heads: h.append(a) or call(net, p, a, heads),
-        )
+    def spy_on_network(network, params, h, heads):
+        inputs.append(h)
+        return call(network, params, h, heads)
+
+    def spy_on_step(objective, params, adam, x, eps):
+        inputs.clear()
         objective.encode(params, x)
-        monkeypatch.setattr(vaelite.Dense, "__call__", call)
-        seen.append((x, h[0][:, 64:].argmax(axis=1)))
-        return original(objective, params, adam, x, eps)
+        seen.append((x, inputs[0][:, 64:].argmax(axis=1)))
+        return step(objective, params, adam, x, eps)
 
-    monkeypatch.setattr(vaelite.training, "step", spy)
+    monkeypatch.setattr(vaelite.Dense, "__call__", spy_on_network)
+    monkeypatch.setattr(vaelite.training, "step", spy_on_step)
     vaelite.fit(X, condition=C, **{**SETTINGS, "max_epochs": 1})
-    label_of = {x.tobytes(): name for x, name in zip(X, names, strict=True)}
+    label_of = {x.tobytes(): label for x, label in zip(X, C.argmax(axis=1), strict=True)}
     for x, found in seen:
         assert [label_of[row.tobytes()] for row in x] == list(found)
 
 
 def test_one_row_is_the_condition_of_all(conditional, data):
-    X, C, _ = data
-    seven = np.eye(10)[7]
-    all_sevens = np.tile(seven, (6, 1))
-    for sample in (
-        conditional.sample(6, rng=0, condition=seven),
-        conditional.sample(6, rng=0, condition=all_sevens),
-    ):
-        assert sample.shape == (6, 64)
-    assert np.array_equal(
-        conditional.sample(6, rng=0, condition=seven),
-        conditional.sample(6, rng=0, condition=all_sevens),
-    )
-    assert not np.array_equal(
-        conditional.sample(6, rng=0, condition=seven),
-        conditional.sample(6, rng=0, condition=np.eye(10)[1]),
-    )
-    assert np.array_equal(
-        conditional.reconstruct(X[:6], condition=seven),
-        conditional.reconstruct(X[:6], condition=all_sevens),
-    )
+    X, one, seven = data[0][:6], np.eye(10)[1], np.eye(10)[7]
+    conditions = seven, np.tile(seven, (6, 1)), one
+    first, again, other = (conditional.sample(6, rng=0, condition=c) for c in conditions)
+    assert first.shape == again.shape == (6, 64)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    first, again, _ = (conditional.reconstruct(X, condition=c) for c in conditions)
+    assert np.array_equal(first, again)
     assert conditional.sample(0, condition=seven).shape == (0, 64)
 
 
@@ -136,26 +121,19 @@ def test_test_rows_have_conditions_too(data):
     X, C, _ = data
     vae = vaelite.fit(X[:1500], X[1500:], condition=C[:1500], condition_test=C[1500:], **SETTINGS)
     assert len(vae.history["test_loss"]) == 4
-    with pytest.raises(
-        ValueError, match="fitted with a condition of 10 columns: pass condition_test="
-    ):
+    message = "fitted with a condition of 10 columns: pass condition_test="
+    with pytest.raises(ValueError, match=message):
         vaelite.fit(X[:1500], X[1500:], condition=C[:1500], **SETTINGS)
 
 
 def test_held_out_rows_keep_their_conditions(data):
     """The condition is the data: held-out rows are predicted only if conditions stay in order."""
-    rng = np.random.default_rng(0)
-    C = rng.random((400, 3))
-    settings = {
-        "latent_dim": 1,
-        "hidden_dim": (),
-        "learning_rate": 0.05,
-        "max_epochs": 60,
-        "rng": 0,
-    }
+    C = np.random.default_rng(0).random((400, 3))
     likelihood = vaelite.Gaussian(mean="identity", sigma="shared", floor=-3)
+    model = {"latent_dim": 1, "hidden_dim": (), "likelihood": likelihood}
+    settings = {"learning_rate": 0.05, "max_epochs": 60, "rng": 0}
     with pytest.warns(vaelite.ConvergenceWarning):
-        vae = vaelite.fit(C, condition=C, likelihood=likelihood, **settings)
+        vae = vaelite.fit(C, condition=C, **model, **settings)
     assert vae.history["val_nll"][vae.best_epoch - 1] < -3
     assert vae.score(C, condition=C) > vae.score(C, condition=C[::-1]) + 10
 
@@ -203,9 +181,8 @@ def test_inference_for_conditional_models(conditional, data):
     assert sum(ledger.terms.values()) == pytest.approx(-conditional.score(X, condition=C), abs=1e-2)
     gaps = vaelite.inference_gaps(conditional, X, 50, condition=C, n_steps=5)
     assert gaps.elbo.value.shape == (12,)
-    with pytest.raises(
-        ValueError, match="Quadrature is for models that were fitted without a condition"
-    ):
+    message = "Quadrature is for models that were fitted without a condition"
+    with pytest.raises(ValueError, match=message):
         vaelite.Quadrature(conditional)
 
 
@@ -234,7 +211,7 @@ def test_figures(conditional, data):
 
 
 def test_samples_of_each_digit_are_classified_as_that_digit(data):
-    """By a classifier that saw only real digits, and is right about 98 % of them."""
+    """The classifier is trained on real digits only, and classifies most test digits correctly."""
     X, C, y = data
     classifier = SVC(C=10).fit(X[:1200], y[:1200])
     assert classifier.score(X[1200:], y[1200:]) > 0.93

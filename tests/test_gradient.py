@@ -1,4 +1,4 @@
-"""value_and_grad against autograd's own grad on the same function, and against finite differences."""
+"""value_and_grad against autograd's grad of the same function, and against finite differences."""
 
 import autograd
 import autograd.numpy as anp
@@ -9,33 +9,26 @@ from helpers import finite_differences
 import vaelite
 from vaelite.gradient import dependencies, value_and_grad
 
+SHARED = vaelite.Gaussian(sigma="shared")
+PIXEL = vaelite.Gaussian(mean="identity", sigma="pixel", floor=None)
+FIXED = vaelite.Gaussian(sigma=0.3)
 VAES = {
     "lecture": {},
     "deep tanh": {"hidden_dim": (5, 4), "activation": "tanh"},
-    "softplus, one sigma for all": {
-        "activation": "softplus",
-        "likelihood": vaelite.Gaussian(sigma="shared"),
-    },
-    "one sigma a pixel, identity": {
-        "likelihood": vaelite.Gaussian(mean="identity", sigma="pixel", floor=None)
-    },
-    "fixed sigma, no hidden layer": {"hidden_dim": (), "likelihood": vaelite.Gaussian(sigma=0.3)},
+    "softplus, one sigma for all": {"activation": "softplus", "likelihood": SHARED},
+    "one sigma per pixel, identity": {"likelihood": PIXEL},
+    "fixed sigma, no hidden layer": {"hidden_dim": (), "likelihood": FIXED},
 }
 
 
 def problem(settings, dtype, rng):
-    """A model's objective with parameters (biases away from 0), data and noise."""
+    """A model's objective, parameters (with biases that are not 0), data and noise."""
     vae = vaelite.VAE(**{"latent_dim": 2, "hidden_dim": 6, **settings}).build(5, dtype, rng=0)
-    params = {
-        name: (p + 0.1 * rng.standard_normal(p.shape)).astype(dtype)
-        for name, p in vae.params.items()
-    }
-    return (
-        vae.objective(),
-        params,
-        rng.random((4, 5)).astype(dtype),
-        rng.standard_normal((4, 2)).astype(dtype),
-    )
+    params = {}
+    for name, array in vae.params.items():
+        params[name] = (array + 0.1 * rng.standard_normal(array.shape)).astype(dtype)
+    x, eps = rng.random((4, 5)), rng.standard_normal((4, 2))
+    return vae.objective(), params, x.astype(dtype), eps.astype(dtype)
 
 
 @pytest.mark.parametrize("settings", VAES.values(), ids=VAES)
@@ -54,24 +47,25 @@ def test_equals_finite_differences(settings, rng):
     objective, params, x, eps = problem(settings, np.float64, rng)
     _, grads = value_and_grad(objective)(params, x, eps)
     for name, grad in grads.items():
-        expected = finite_differences(
-            lambda array, name=name: objective({**params, name: array}, x, eps), params[name]
-        )
+        loss = lambda array, name=name: objective({**params, name: array}, x, eps)
+        expected = finite_differences(loss, params[name])
         assert grad == pytest.approx(expected, rel=1e-5, abs=1e-6), name
 
 
 @pytest.mark.parametrize("settings", VAES.values(), ids=VAES)
 def test_float32_all_the_way(settings, rng, monkeypatch):
     objective, params, x, eps = problem(settings, np.float32, rng)
-    seen = []
-    original = vaelite.gradient.add_outgrads
-    monkeypatch.setattr(
-        vaelite.gradient, "add_outgrads", lambda old, g: seen.append(g.dtype) or original(old, g)
-    )
+    seen, original = set(), vaelite.gradient.add_outgrads
+
+    def spy(old, g):
+        seen.add(g.dtype)
+        return original(old, g)
+
+    monkeypatch.setattr(vaelite.gradient, "add_outgrads", spy)
     value, grads = value_and_grad(objective)(params, x, eps)
     assert value.dtype == np.float32
     assert {grad.dtype for grad in grads.values()} == {np.dtype(np.float32)}
-    assert set(seen) == {np.dtype(np.float32)}  # not only at the end: nothing on the way is float64
+    assert seen == {np.dtype(np.float32)}  # no intermediate gradient is float64
 
 
 def test_an_array_without_influence_has_a_gradient_of_zeros():
@@ -83,9 +77,8 @@ def test_an_array_without_influence_has_a_gradient_of_zeros():
 
 
 def test_an_array_that_is_used_twice():
-    _, grads = value_and_grad(lambda p: anp.sum(p["w"] * p["w"] * p["w"]))(
-        {"w": np.array([2.0, -1.0])}
-    )
+    params = {"w": np.array([2.0, -1.0])}
+    _, grads = value_and_grad(lambda p: anp.sum(p["w"] * p["w"] * p["w"]))(params)
     assert grads["w"] == pytest.approx([12, 3])
 
 
@@ -99,7 +92,7 @@ def test_gradients_of_gradients():
 
 
 @pytest.mark.parametrize("objective", [lambda p: 3.0, lambda p: np.sum(np.ones(3))])
-def test_leaving_autograd_is_named(objective):
+def test_an_objective_without_autograd_is_refused(objective):
     with pytest.raises(TypeError, match=r"autograd\.numpy"):
         value_and_grad(objective)({"w": np.ones(3)})
 

@@ -1,19 +1,18 @@
-"""The command, as a user calls it."""
+"""The command ``python -m vaelite``, as a user calls it."""
 
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from test_datasets import idx, write_pair
+from helpers import idx, write_pair
 
 import vaelite
 from vaelite.__main__ import main
 
 QUICK = ["--hidden-dim", "16", "--epochs", "2", "--quiet"]
-PICTURES = {
-    "learning_curve", "latent_means", "average_reconstructions", "reconstructions", "samples", "latent_grid"
-}  # fmt: skip
+FROM_IMAGES = {"latent_means", "average_reconstructions", "reconstructions"}
+PICTURES = {"learning_curve", "samples", "latent_grid", *FROM_IMAGES}
 
 
 def test_the_digits(tmp_path, capsys):
@@ -30,14 +29,10 @@ def test_the_digits(tmp_path, capsys):
 def test_a_folder_of_idx_files_that_are_not_square(tmp_path):
     write_pair(tmp_path / "idx")  # three images of 4 x 5
     out = tmp_path / "out"
-    assert (
-        main(["--data", str(tmp_path / "idx"), *QUICK, "--batch-size", "3", "--out", str(out)]) == 0
-    )
-    assert {path.name for path in out.iterdir()} == {
-        "model.npz",
-        "learning_curve.png",
-        "latent_means.png",
-    }
+    arguments = ["--data", str(tmp_path / "idx"), "--batch-size", "3", "--out", str(out)]
+    assert main([*QUICK, *arguments]) == 0
+    written = {path.name for path in out.iterdir()}
+    assert written == {"model.npz", "learning_curve.png", "latent_means.png"}
 
 
 @pytest.mark.parametrize("name", ["x.npy", "x.npz"])
@@ -48,37 +43,23 @@ def test_a_file_of_arrays(tmp_path, name, digits):
     else:
         np.savez(tmp_path / name, X=X, y=y)
     out = tmp_path / "out"
-    assert (
-        main(
-            [
-                "--data",
-                str(tmp_path / name),
-                *QUICK,
-                "--latent-dim",
-                "3",
-                "--sigma",
-                "0.2",
-                "--out",
-                str(out),
-            ]
-        )
-        == 0
-    )
+    model = ["--latent-dim", "3", "--sigma", "0.2"]
+    assert main(["--data", str(tmp_path / name), *QUICK, *model, "--out", str(out)]) == 0
     assert (out / "samples.png").exists()
     assert (out / "latent_means.png").exists() == (name == "x.npz")
     assert not (out / "latent_grid.png").exists()
 
 
-def test_labels_that_do_not_fit_are_noticed_before_training(tmp_path, digits, capsys):
-    np.savez(tmp_path / "x.npz", X=digits[0], y=digits[1][:-1])
-    assert main(["--data", str(tmp_path / "x.npz"), "--out", str(tmp_path)]) == 1
-    assert capsys.readouterr() == (
-        "",
-        f"error: {tmp_path / 'x.npz'} has 1797 images, but labels of shape (1796,)\n",
-    )
+def test_labels_that_do_not_fit_are_refused_before_training(tmp_path, digits, capsys):
+    path = tmp_path / "x.npz"
+    np.savez(path, X=digits[0], y=digits[1][:-1])
+    assert main(["--data", str(path), "--out", str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == f"error: {path} has 1797 images, but labels of shape (1796,)\n"
 
 
-def test_pictures_of_an_earlier_run_do_not_stay(tmp_path):
+def test_pictures_of_an_earlier_run_are_removed(tmp_path):
     assert main([*QUICK, "--out", str(tmp_path)]) == 0
     assert main([*QUICK, "--latent-dim", "3", "--out", str(tmp_path)]) == 0
     assert not (tmp_path / "latent_grid.png").exists()
@@ -86,24 +67,13 @@ def test_pictures_of_an_earlier_run_do_not_stay(tmp_path):
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "categorical"])
 def test_other_likelihoods_with_a_test_set(tmp_path, likelihood, capsys):
+    data, out = tmp_path / "idx", tmp_path / "out"
     images = (vaelite.load_digits()[0] * 255).astype(np.uint8).reshape(-1, 8, 8)
     labels = vaelite.load_digits()[1].astype(np.uint8)
-    write_pair(tmp_path / "idx", images=idx(images[:1000]), labels=idx(labels[:1000]))
-    write_pair(
-        tmp_path / "idx", "t10k", images=idx(images[1000:1200]), labels=idx(labels[1000:1200])
-    )
-    out = tmp_path / "out"
-    arguments = [
-        "--data",
-        str(tmp_path / "idx"),
-        "--likelihood",
-        likelihood,
-        "--test",
-        "--tsne",
-        "--out",
-        str(out),
-    ]
-    assert main([*QUICK, *arguments]) == 0
+    for name, rows in (("train", slice(1000)), ("t10k", slice(1000, 1200))):
+        write_pair(data, name, images=idx(images[rows]), labels=idx(labels[rows]))
+    arguments = ["--data", str(data), "--likelihood", likelihood, "--test", "--tsne"]
+    assert main([*QUICK, *arguments, "--out", str(out)]) == 0
     assert "test_loss" in vaelite.load(out / "model.npz").history
     assert (out / "tsne.png").exists()
     assert "mean over 200 images" in capsys.readouterr().out

@@ -21,10 +21,8 @@ def test_it_is_the_sum_of_its_terms_averaged_over_rows(rng):
     z = mu + np.exp(logsigma) * eps
     mu_x, logsigma_x = objective.decode(params, z)
     nll = -stats.norm(mu_x, np.exp(logsigma_x)).logpdf(x).sum(axis=1)
-    nlp, nlq = (
-        -stats.norm.logpdf(z).sum(axis=1),
-        -stats.norm(mu, np.exp(logsigma)).logpdf(z).sum(axis=1),
-    )
+    nlp = -stats.norm.logpdf(z).sum(axis=1)
+    nlq = -stats.norm(mu, np.exp(logsigma)).logpdf(z).sum(axis=1)
     for found, expected in zip(objective.terms(params, x, eps), (nll, nlp, nlq), strict=True):
         assert found == pytest.approx(expected)
     assert objective(params, x, eps) == pytest.approx(np.mean(nll + nlp - nlq))
@@ -38,24 +36,25 @@ def test_with_the_exact_posterior_it_is_minus_log_evidence_for_every_noise(rng):
 def test_without_constants_it_differs_by_those_of_the_pixels_only(rng):
     vae = vaelite.VAE(2, 6).build(5, np.float64, rng=0)
     x, eps = rng.random((4, 5)), rng.standard_normal((4, 2))
-    difference = vae.objective()(vae.params, x, eps) - vae.objective(normalized=False)(
-        vae.params, x, eps
-    )
-    assert difference == pytest.approx(5 / 2 * math.log(2 * math.pi))
+    with_constants = vae.objective()(vae.params, x, eps)
+    without = vae.objective(normalized=False)(vae.params, x, eps)
+    assert with_constants - without == pytest.approx(5 / 2 * math.log(2 * math.pi))
 
 
 LINEAR = {"w": 1.7, "b": 0.4, "s": 0.6}
 
 
 def linear_objective(kind=NegELBO, spread=1.0, **settings):
-    """x = w z + b + s * noise with one latent, and an encoder whose sigma is ``spread`` times the exact one."""
+    """x = w z + b + s * noise, with one latent.
+
+    The encoder has the exact posterior's mean, and its sigma times ``spread``.
+    """
     w, b, s = LINEAR.values()
     precision = 1 + (w / s) ** 2
+    logsigma = math.log(spread) - 0.5 * math.log(precision)
 
     def encode(params, x):
-        return w / s**2 * (x - b) / precision, np.full(
-            (len(x), 1), math.log(spread) - 0.5 * math.log(precision)
-        )
+        return w / s**2 * (x - b) / precision, np.full((len(x), 1), logsigma)
 
     return kind(encode=encode, decode=lambda params, z: (w * z + b, math.log(s)), **settings)
 
@@ -67,20 +66,22 @@ def evidence(x):
 
 def test_the_analytic_kl_is_the_mean_over_eps_of_plus_and_minus_one(rng):
     mu, logsigma = rng.standard_normal((5, 3)), rng.uniform(-2, 2, (5, 3))
-    samples = [vaelite.reparameterize(mu, logsigma, np.full((5, 3), sign)) for sign in (1.0, -1.0)]
-    kl = np.mean(
-        [vaelite.neglogprior(z) - vaelite.neglogposterior(z, mu, logsigma) for z in samples], axis=0
-    )
-    assert vaelite.kl_divergence(mu, logsigma) == pytest.approx(kl, rel=1e-12)
+    kls = []
+    for sign in (1.0, -1.0):
+        z = vaelite.reparameterize(mu, logsigma, np.full((5, 3), sign))
+        kls.append(vaelite.neglogprior(z) - vaelite.neglogposterior(z, mu, logsigma))
+    expected = np.mean(kls, axis=0)
+    assert vaelite.kl_divergence(mu, logsigma) == pytest.approx(expected, rel=1e-12)
     assert (vaelite.kl_divergence(mu, logsigma) > 0).all()
     assert vaelite.kl_divergence(np.zeros((1, 3)), np.zeros((1, 3))) == 0
 
 
 def test_the_analytic_kls_derivatives(rng):
-    arguments = rng.standard_normal((5, 3)), rng.uniform(-1, 1, (5, 3))
-    check_grads(lambda m, s: anp.sum(vaelite.kl_divergence(m, s) ** 2), modes=["rev"], order=2)(
-        *arguments
-    )
+    def total(mu, logsigma):
+        return anp.sum(vaelite.kl_divergence(mu, logsigma) ** 2)
+
+    mu, logsigma = rng.standard_normal((5, 3)), rng.uniform(-1, 1, (5, 3))
+    check_grads(total, modes=["rev"], order=2)(mu, logsigma)
 
 
 def test_analytic_and_sampled_kl_agree_on_average(rng):
@@ -125,9 +126,8 @@ def test_importance_weighting_equals_its_definition(rng):
     x, eps = rng.standard_normal((6, 1)), rng.standard_normal((7, 6, 1))
     nll, nlp, nlq = objective.terms({}, x, eps)
     assert nll.shape == (7, 6)
-    assert objective.parts({}, x, eps)[0] == pytest.approx(
-        -np.log(np.exp(nlq - nll - nlp).mean(axis=0))
-    )
+    bound = np.log(np.exp(nlq - nll - nlp).mean(axis=0))
+    assert objective.parts({}, x, eps)[0] == pytest.approx(-bound)
 
 
 @pytest.mark.parametrize("settings", [{"kl": "analytic"}, {"beta": 0.3}, {"importance_samples": 3}])
@@ -139,27 +139,26 @@ def test_gradients_of_every_objective_match_finite_differences(settings, likelih
     objective = vae.objective(**settings)
     _, grads = vaelite.value_and_grad(objective)(vae.params, x, eps)
     for name, array in vae.params.items():
-        expected = finite_differences(
-            lambda a, name=name: objective({**vae.params, name: a}, x, eps), array
-        )
+        loss = lambda a, name=name: objective({**vae.params, name: a}, x, eps)
+        expected = finite_differences(loss, array)
         assert grads[name] == pytest.approx(expected, rel=1e-5, abs=1e-6), name
 
 
-@pytest.mark.parametrize(
-    "settings", [{"kl": "analytic"}, {"beta": 0.3, "warmup_epochs": 3}, {"importance_samples": 3}]
-)
+OBJECTIVES = [{"kl": "analytic"}, {"beta": 0.3, "warmup_epochs": 3}, {"importance_samples": 3}]
+
+
+@pytest.mark.parametrize("settings", OBJECTIVES)
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli", vaelite.Categorical(17)], ids=str)
 def test_every_objective_trains_in_float32(settings, likelihood, digits, quick, monkeypatch):
-    X = (
-        np.rint(digits[0] * 16).astype(np.uint8)
-        if isinstance(likelihood, vaelite.Categorical)
-        else digits[0]
-    )
-    seen = set()
-    original = vaelite.gradient.add_outgrads
-    monkeypatch.setattr(
-        vaelite.gradient, "add_outgrads", lambda old, g: seen.add(g.dtype) or original(old, g)
-    )
+    levels = isinstance(likelihood, vaelite.Categorical)
+    X = np.rint(digits[0] * 16).astype(np.uint8) if levels else digits[0]
+    seen, original = set(), vaelite.gradient.add_outgrads
+
+    def spy(old, g):
+        seen.add(g.dtype)
+        return original(old, g)
+
+    monkeypatch.setattr(vaelite.gradient, "add_outgrads", spy)
     vae = vaelite.fit(X[:400], X[400:500], **quick, likelihood=likelihood, **settings)
     assert seen == {np.dtype(np.float32)}
     assert vae.history["test_loss"][-1] < vae.history["test_loss"][0]
@@ -198,6 +197,6 @@ def test_warm_up_raises_the_weight_evenly(digits, quick, monkeypatch):
         ({"kl": "analytic", "neglogprior": vaelite.neglogprior}, "would not use the neglogprior"),
     ],
 )
-def test_settings_that_do_not_go_together(settings, message, digits, quick):
+def test_settings_that_do_not_fit_together(settings, message, digits, quick):
     with pytest.raises(ValueError, match=message):
         vaelite.fit(digits[0], **quick, **settings)

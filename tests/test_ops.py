@@ -1,4 +1,4 @@
-"""The building blocks against NumPy, SciPy and finite differences, at the extremes too."""
+"""The building blocks against NumPy, SciPy and finite differences, also for extreme values."""
 
 import autograd
 import autograd.numpy as anp
@@ -11,8 +11,12 @@ from scipy import special
 
 from vaelite import ops
 
-ORACLES = {ops.relu: lambda x: np.maximum(x, 0), ops.tanh: np.tanh, ops.softplus: lambda x: np.logaddexp(0, x),
-           ops.logistic: special.expit}  # fmt: skip
+ORACLES = {
+    ops.relu: lambda x: np.maximum(x, 0),
+    ops.tanh: np.tanh,
+    ops.softplus: lambda x: np.logaddexp(0, x),
+    ops.logistic: special.expit,
+}
 ELEMENTWISE = pytest.mark.parametrize("op", ORACLES, ids=lambda op: op.__name__)
 
 

@@ -1,4 +1,4 @@
-"""A step, an epoch and the loop, each by itself; determinism; failures that name their place."""
+"""A step, an epoch and the loop, each by itself; determinism; errors that name their place."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -53,7 +53,7 @@ def plan(rng):
 
 
 def train(plan, adam=None, rule=None, callbacks=(), **settings):
-    """`training.train` of a plan with other settings, from its parameters."""
+    """`training.train` of a plan, from its parameters, with some settings changed."""
     state = TrainState(plan.params, adam or vaelite.Adam(), rule or Epochs())
     return training.train(replace(plan, **settings), state, callbacks)
 
@@ -70,11 +70,11 @@ def test_a_step_is_the_gradient_and_then_adam(plan):
 
 
 def test_an_epoch_takes_every_batch_and_weights_by_rows(plan):
-    losses = [plan.objective(plan.params, x, eps) for x, eps in plan.batches(1)]
-    seen = []
-    loss = training.epoch(
-        lambda batch: plan.objective(plan.params, *batch), plan.batches(1), seen.append
-    )
+    def step(batch):
+        return plan.objective(plan.params, *batch)
+
+    losses, seen = [step(batch) for batch in plan.batches(1)], []
+    loss = training.epoch(step, plan.batches(1), seen.append)
     assert seen == losses
     assert loss == pytest.approx((24 * losses[0] + 24 * losses[1] + 16 * losses[2]) / 64)
 
@@ -92,9 +92,8 @@ def test_training_lowers_the_loss_and_records_it(plan):
 
 
 def test_the_best_parameters_come_back(plan):
-    solution = train(
-        plan, vaelite.Adam(0.5), HeldOut(patience=4), evaluated=("val",), max_epochs=200
-    )
+    rule = HeldOut(patience=4)
+    solution = train(plan, vaelite.Adam(0.5), rule, evaluated=("val",), max_epochs=200)
     loss, nll, kl = plan.evaluate("val", solution.params, 0)
     assert solution.converged
     assert solution.n_epochs == solution.best_epoch + 4
@@ -103,7 +102,7 @@ def test_the_best_parameters_come_back(plan):
     assert "4 epochs" in solution.stop_reason
 
 
-def test_the_cap_warns(plan):
+def test_the_limit_of_epochs_warns(plan):
     with pytest.warns(vaelite.ConvergenceWarning, match="max_epochs=2"):
         solution = train(plan, rule=HeldOut(), evaluated=("val",), max_epochs=2)
     assert not solution.converged
@@ -131,9 +130,7 @@ def test_callbacks_are_called_and_can_stop(plan):
     listener = Listener(stop_at=3)
     solution = train(plan, max_epochs=9, log_every=4, callbacks=[listener])
     assert listener.iterations == [0, 4, 8]
-    assert listener.epochs == [
-        (i + 1, loss) for i, loss in enumerate(solution.history["eval_loss"])
-    ]
+    assert listener.epochs == list(enumerate(solution.history["eval_loss"], start=1))
     assert len(listener.epochs) == 3
     assert listener.ended == 1
     assert "callback" in solution.stop_reason
@@ -180,29 +177,25 @@ def test_a_nan_in_one_gradient_names_the_array(plan, monkeypatch):
 
 def test_a_gradient_too_large_for_adam_is_refused():
     rng = np.random.default_rng(0)
-    vae = vaelite.VAE(hidden_dim=8, likelihood=vaelite.Gaussian(mean="identity", floor=None)).build(
-        5, rng=0
-    )
-    vae.params["decoder.logsigma.b"] -= 24  # sigma = 4e-11: finite squares, whose gradient has none
+    likelihood = vaelite.Gaussian(mean="identity", floor=None)
+    vae = vaelite.VAE(hidden_dim=8, likelihood=likelihood).build(5, rng=0)
+    # sigma = 4e-11: the loss is finite, and the squares of its gradient are not
+    vae.params["decoder.logsigma.b"] -= 24
     before = {name: array.copy() for name, array in vae.params.items()}
-    x, eps = (
-        rng.standard_normal((4, 5), dtype=np.float32),
-        rng.standard_normal((4, 2), dtype=np.float32),
-    )
-    with pytest.raises(
-        vaelite.TrainingError, match=r"the gradient of \S+ is too large to be squared; a smaller"
-    ):
+    x, eps = (rng.standard_normal((4, columns), dtype=np.float32) for columns in (5, 2))
+    message = r"the gradient of \S+ is too large to be squared; a smaller"
+    with pytest.raises(vaelite.TrainingError, match=message):
         training.step(vae.objective(), vae.params, vaelite.Adam(), x, eps)
     assert all(np.array_equal(vae.params[name], array) for name, array in before.items())
 
 
-def test_large_gradients_are_no_nan():
+def test_large_gradients_are_finite():
     assert training.is_finite(np.full(10, 1e30, np.float32))  # the sum of squares overflows
     assert not training.is_finite(np.array([1, np.nan], np.float32))
     assert not training.is_finite(np.array([1, np.inf], np.float32))
 
 
-def test_several_evaluations_are_recorded_and_the_first_one_rules(plan):
+def test_all_evaluations_are_recorded(plan):
     solution = train(plan, vaelite.Adam(0.01), evaluated=("eval", "test"))
     assert solution.history["test_loss"] == [1, 2, 3]
     assert solution.history["eval_loss"][-1] < solution.history["eval_loss"][0]

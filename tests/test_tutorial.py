@@ -11,10 +11,10 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def fitted(mnist_home):
     X, X_test = (vaelite.load_mnist(mnist_home, split)[0] for split in ("train", "test"))
-    return vaelite.fit(
-        X, X_test, likelihood="bernoulli", latent_dim=50, hidden_dim=400, activation="softplus", init="torch",
-        batch_size=256, learning_rate=1e-3, max_epochs=100, stopping="epochs", rng=5,
-    )  # fmt: skip
+    model = {"likelihood": "bernoulli", "latent_dim": 50, "hidden_dim": 400}
+    networks = {"activation": "softplus", "init": "torch"}
+    settings = {"batch_size": 256, "learning_rate": 1e-3, "max_epochs": 100, "stopping": "epochs"}
+    return vaelite.fit(X, X_test, **model, **networks, **settings, rng=5)
 
 
 def test_the_tutorials_losses(fitted):
@@ -30,6 +30,5 @@ def test_reconstructions_vary_with_the_drawn_code(fitted, mnist_home):
     first, second = (fitted.reconstruct(X, sample=True, rng=seed) for seed in (1, 2))
     assert not np.allclose(first, second, atol=0.05)
     for drawn in (first, second):
-        assert (
-            np.mean([np.corrcoef(x, image)[0, 1] for x, image in zip(X, drawn, strict=True)]) > 0.9
-        )
+        correlations = [np.corrcoef(x, y)[0, 1] for x, y in zip(X, drawn, strict=True)]
+        assert np.mean(correlations) > 0.9

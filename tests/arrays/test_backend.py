@@ -135,7 +135,7 @@ def test_terms_and_building_blocks(function, arrays, dtype):
         (lambda x: x**0, (X,)),
     ],
 )
-def test_what_users_write_with_autograds_numpy(function, arrays):
+def test_functions_of_autograds_numpy(function, arrays):
     check(function, *arrays)
 
 
@@ -374,6 +374,6 @@ def test_without_cupy_the_error_names_the_extra(monkeypatch):
         vaelite.VAE(backend="torch")
 
 
-def test_a_meanfield_model_says_that_it_computes_in_numpy(digits):
+def test_a_meanfield_model_refuses_a_gpu(digits):
     with pytest.raises(ValueError, match="NumPy only"):
         vaelite.MeanField(backend="cupy").fit(digits[0])

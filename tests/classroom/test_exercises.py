@@ -71,7 +71,7 @@ def test_an_exception_of_the_answer_is_reported_with_its_line(capsys):
     assert said == f"Not right yet. It raised NameError in line {line}: name 'zz' is not defined\n"
 
 
-def test_what_autograd_cannot_follow_is_explained(capsys):
+def test_a_function_without_autograd_is_explained(capsys):
     def with_scipy(z):
         return -stats.norm.logpdf(z).sum(axis=1)
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import vaelite
-from vaelite.data import batches
 from vaelite.data.rows import RowSubset
 
 
@@ -17,9 +16,8 @@ def test_minibatches_cover_every_row_once(dtype, rng):
     rows = np.concatenate(batches)
     assert not np.array_equal(rows, X.astype(dtype))
     assert np.array_equal(np.sort(rows, axis=0), np.sort(X.astype(dtype), axis=0))
-    assert np.array_equal(
-        np.concatenate(list(vaelite.minibatches(X, 4, np.dtype(dtype)))), X.astype(dtype)
-    )
+    in_order = np.concatenate(list(vaelite.minibatches(X, 4, np.dtype(dtype))))
+    assert np.array_equal(in_order, X.astype(dtype))
 
 
 def test_uint8_becomes_numbers_from_0_to_1_batch_by_batch(tmp_path):

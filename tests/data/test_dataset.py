@@ -1,4 +1,4 @@
-"""The only door for data: checks, batches, noise, splits and conditions."""
+"""Datasets, which all data pass through: checks, batches, noise, splits and conditions."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def checked(X, likelihood=None, dtype=None, **settings):
     ("dtype", "expected"),
     [(np.float64, np.float64), (np.float32, np.float32), (np.int64, np.float32)],
 )
-def test_the_dtype_is_the_datas(dtype, expected, rng):
+def test_the_dtype_is_that_of_the_data(dtype, expected, rng):
     X = rng.integers(2, size=(5, 3)).astype(dtype)
     data = checked(X)
     assert data.dtype == expected
@@ -35,14 +35,12 @@ def test_batches_come_with_their_row_numbers(rng):
             assert np.array_equal(batch.x, X[batch.rows])
 
 
-def test_noise_is_the_batchs_own(rng):
+def test_each_batch_has_its_own_noise(rng):
     data = checked(rng.random((10, 3)))
-    noise = lambda b: np.random.default_rng(b)
-    for b, batch in enumerate(data.noisy(4, 2, noise)):
-        assert np.array_equal(
-            batch.eps, np.random.default_rng(b).standard_normal((len(batch.x), 2))
-        )
-    shapes = [batch.eps.shape for batch in data.noisy(4, 2, noise, samples=5)]
+    for b, batch in enumerate(data.noisy(4, 2, np.random.default_rng)):
+        expected = np.random.default_rng(b).standard_normal((len(batch.x), 2))
+        assert np.array_equal(batch.eps, expected)
+    shapes = [batch.eps.shape for batch in data.noisy(4, 2, np.random.default_rng, samples=5)]
     assert shapes == [(5, 4, 2), (5, 4, 2), (5, 2, 2)]
 
 
@@ -59,7 +57,7 @@ def test_a_split_is_a_partition_and_keeps_conditions(rng):
     assert not np.array_equal(next(other.batches(100)).x, parts[0].x)
 
 
-def test_what_is_read_changes_nothing(rng):
+def test_batches_are_read_only(rng):
     X = rng.random((6, 3))
     batch = next(checked(X).batches(6))
     with pytest.raises(ValueError, match="read-only"):
@@ -75,11 +73,11 @@ def test_what_is_read_changes_nothing(rng):
         ([[0.0, np.nan]], Gaussian(), "NaN: nan in row 0, column 1"),
     ],
 )
-def test_what_a_likelihood_has_no_density_for(X, likelihood, message):
+def test_data_that_a_likelihood_has_no_density_for(X, likelihood, message):
     with pytest.raises(ValueError, match=message):
         checked(np.array(X), likelihood)
 
 
-def test_other_columns_than_the_model_has(rng):
+def test_the_number_of_columns_must_be_the_models(rng):
     with pytest.raises(ValueError, match="Z has 3 features, but VAE is expecting 4 features"):
         checked(rng.random((5, 3)), name="Z", n_features=4, owner="VAE")

@@ -1,35 +1,17 @@
-"""The digits, IDX files in all their layouts and defects, and downloads from a server of our own."""
+"""The digits, IDX files in all their layouts and defects, and downloads from a local server."""
 
 import gzip
 import hashlib
 import http.server
-import struct
 import threading
 
 import numpy as np
 import pytest
 import sklearn.datasets
+from helpers import IMAGES, LABELS, idx, write_pair
 
 import vaelite
 from vaelite.data import datasets
-
-IMAGES = np.arange(3 * 4 * 5, dtype=np.uint8).reshape(3, 4, 5)
-LABELS = np.array([7, 0, 9], np.uint8)
-
-
-def idx(array, magic=None):
-    magic = bytes([0, 0, 8, array.ndim]) if magic is None else magic
-    return magic + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
-
-
-def write_pair(folder, prefix="train", pack=False, images=None, labels=None):
-    folder.mkdir(parents=True, exist_ok=True)
-    for kind, content in (
-        ("images-idx3", images or idx(IMAGES)),
-        ("labels-idx1", labels or idx(LABELS)),
-    ):
-        name = f"{prefix}-{kind}-ubyte"
-        (folder / (name + ".gz" * pack)).write_bytes(gzip.compress(content) if pack else content)
 
 
 def test_digits_are_scikit_learns():
@@ -80,10 +62,10 @@ def test_damaged_files_are_named(tmp_path, images, message):
         vaelite.load_idx(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"<html>", gzip.compress(idx(IMAGES))[:-9], gzip.compress(b"x" * 99)[:12] + b"!" * 9],
-)
+DAMAGED = [b"<html>", gzip.compress(idx(IMAGES))[:-9], gzip.compress(b"x" * 99)[:12] + b"!" * 9]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 def test_damaged_gzip(tmp_path, content):
     write_pair(tmp_path, pack=True)
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(content)
@@ -103,7 +85,7 @@ def test_missing_files_and_unknown_splits(tmp_path):
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """A server of small "MNIST" files on this machine, with their hashes in place of the real ones."""
+    """A local server of small "MNIST" files; their hashes replace the real ones."""
     folder = tmp_path / "served"
     write_pair(folder, pack=True)
 
@@ -117,9 +99,8 @@ def server(tmp_path, monkeypatch):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         monkeypatch.setattr(datasets, "MNIST_URL", f"http://127.0.0.1:{httpd.server_port}/")
-        hashes = {
-            path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()
-        }
+        files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
         monkeypatch.setattr(datasets, "MNIST_SHA256", hashes)
         yield folder
         httpd.shutdown()

@@ -1,4 +1,4 @@
-"""Arrays on disk: reading them takes little memory, and changes nothing."""
+"""Arrays on disk: reading them takes little memory and does not change them."""
 
 import subprocess
 import sys
@@ -35,15 +35,16 @@ print(peak - before)
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
-    """157 megabytes."""
+    """A file of 157 megabytes."""
     path = tmp_path_factory.mktemp("disk") / "X.npy"
     np.save(path, np.full((200_000, 784), 7, np.uint8))
     return path
 
 
-@pytest.mark.skipif(
-    not Path("/proc/self/status").exists(), reason="reads the process's memory from /proc"
-)
+HAS_PROC = Path("/proc/self/status").exists()
+
+
+@pytest.mark.skipif(not HAS_PROC, reason="reads the process's memory from /proc")
 def test_reading_a_file_takes_little_memory(file):
     def growth(release):
         command = [sys.executable, "-c", READ, str(file), release]

@@ -16,15 +16,10 @@ def test_the_lectures_lines(digits, quick, capsys):
     number = r"-?\d+\.\d\d"
     iteration = re.compile(rf"> iter = (\d+), train_loss = {number}, ps_norm = {number}")
     epoch = re.compile(rf"\*\* epoch: (\d+), eval_loss: {number}, elapsed: {number} \*\*")
-    assert [int(iteration.fullmatch(line)[1]) for line in lines if line.startswith(">")] == [
-        0,
-        5,
-        10,
-        15,
-        20,
-        25,
-    ]
-    assert [int(epoch.fullmatch(line)[1]) for line in lines if line.startswith("*")] == [1, 2]
+    iterations = [int(iteration.fullmatch(line)[1]) for line in lines if line.startswith(">")]
+    epochs = [int(epoch.fullmatch(line)[1]) for line in lines if line.startswith("*")]
+    assert iterations == [0, 5, 10, 15, 20, 25]
+    assert epochs == [1, 2]
     assert len(lines) == 8
 
 
@@ -42,12 +37,9 @@ def test_a_bar(digits, quick, capsys):
 
 def test_lines_above_a_bar_in_a_terminal(monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    assert [type(reporter) for reporter in progress.reporters(True)] == [
-        progress.Bar,
-        progress.Lines,
-    ]
+    assert list(map(type, progress.reporters(True))) == [progress.Bar, progress.Lines]
     monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
-    assert [type(reporter) for reporter in progress.reporters(True)] == [progress.Lines]
+    assert list(map(type, progress.reporters(True))) == [progress.Lines]
 
 
 def test_without_tqdm_the_extra_is_named(monkeypatch):
@@ -56,14 +48,14 @@ def test_without_tqdm_the_extra_is_named(monkeypatch):
         progress.reporters("bar")
 
 
-def test_rows_that_are_done_are_told_of(vae, digits, capsys):
+def test_finished_rows_are_counted(vae, digits, capsys):
     X = digits[0][:500]
     silent = vaelite.log_evidence(vae, X, 20)
     assert capsys.readouterr().out == ""
-    told = vaelite.log_evidence(vae, X, 20, progress=True)
+    loud = vaelite.log_evidence(vae, X, 20, progress=True)
     lines = capsys.readouterr().out.splitlines()
     assert lines == [f"> {done} of 500 rows" for done in range(50, 501, 50)]
-    assert np.array_equal(silent.value, told.value)
+    assert np.array_equal(silent.value, loud.value)
     vaelite.inference_gaps(vae, X[:30], 50, n_steps=2, progress="lines")
     assert capsys.readouterr().out.splitlines()[-1] == "> 30 of 30 rows"
 

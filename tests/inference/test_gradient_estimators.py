@@ -1,4 +1,4 @@
-"""The gradient estimators: no bias, and the variances that theory promises."""
+"""The gradient estimators: no bias, and the variances that theory predicts."""
 
 import autograd
 import autograd.numpy as anp
@@ -25,9 +25,10 @@ def q():
 
 
 def nll_of(model):
-    return lambda z: vaelite.negloglikelihood(
-        np.broadcast_to(X, (*z.shape[:-1], 3)), *model.decode(z)
-    )
+    def nll(z):
+        return vaelite.negloglikelihood(np.broadcast_to(X, (*z.shape[:-1], 3)), *model.decode(z))
+
+    return nll
 
 
 def exact_of(model, q):
@@ -37,15 +38,12 @@ def exact_of(model, q):
 @pytest.mark.parametrize("n_samples", [2, 5])
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_the_mean_is_the_exact_gradient_within_its_confidence_interval(name, n_samples, model, q):
-    exact = exact_of(model, q)
-    found = measure(
-        ESTIMATORS[name], nll_of(model), *q, exact, n_samples=n_samples, repetitions=20_000
-    )
+    exact, settings = exact_of(model, q), {"n_samples": n_samples, "repetitions": 20_000}
+    found = measure(ESTIMATORS[name], nll_of(model), *q, exact, **settings)
     assert found.mean.shape == (2, 2, 2)
     assert (np.abs(found.bias) < 4 * found.standard_error).all()
-    assert (
-        np.abs(exact) > 8 * found.standard_error
-    ).any()  # zeros, or the other sign, would not pass
+    # an estimate of zeros, or with the other sign, would not pass
+    assert (np.abs(exact) > 8 * found.standard_error).any()
 
 
 def test_variances_fall_in_the_order_that_theory_has(model, q):
@@ -58,14 +56,13 @@ def test_variances_fall_in_the_order_that_theory_has(model, q):
     assert variances["analytic_kl"] < variances["pathwise"]
 
 
-@pytest.mark.parametrize(
-    "name", ["score_function", "pathwise", "analytic_kl", "sticking_the_landing"]
-)
+INDEPENDENT = ["score_function", "pathwise", "analytic_kl", "sticking_the_landing"]
+
+
+@pytest.mark.parametrize("name", INDEPENDENT)
 def test_variance_falls_as_one_over_the_samples(name, model, q):
-    one, many = (
-        measure(ESTIMATORS[name], nll_of(model), *q, n_samples=K, repetitions=20_000)
-        for K in (1, 16)
-    )
+    arguments = (ESTIMATORS[name], nll_of(model), *q)
+    one, many = (measure(*arguments, n_samples=K, repetitions=20_000) for K in (1, 16))
     assert one.variance / many.variance == pytest.approx(np.full((2, 2, 2), 16), rel=0.25)
 
 
@@ -83,9 +80,8 @@ def test_at_the_exact_posterior_sticking_the_landing_has_no_variance():
 
 
 def test_the_exact_gradient_by_quadrature_is_the_closed_form(model, q):
-    assert np.stack(exact_gradient(nll_of(model), *q, n_nodes=4)) == pytest.approx(
-        exact_of(model, q)
-    )
+    found = np.stack(exact_gradient(nll_of(model), *q, n_nodes=4))
+    assert found == pytest.approx(exact_of(model, q))
 
 
 def test_the_exact_gradient_of_a_nonlinear_decoder():
@@ -100,16 +96,15 @@ def test_the_exact_gradient_of_a_nonlinear_decoder():
 
 
 def test_a_trained_models_gradients(vae, digits):
-    """On a VAE of the digits: the score function's mean is the pathwise one's, at many times the variance."""
+    """On the digits, both estimators have one mean; the score function has far more variance."""
     x = digits[0][:2]
     mu, logsigma = vae.encode(x)
     objective = vae.objective()
 
     def nll(z):
         flat = anp.reshape(z, (-1, 2))
-        values = objective.negloglikelihood(
-            np.tile(x, (z.shape[0], 1)), *objective.decode(vae.params, flat)
-        )
+        images = np.tile(x, (z.shape[0], 1))
+        values = objective.negloglikelihood(images, *objective.decode(vae.params, flat))
         return anp.reshape(values, z.shape[:-1])
 
     score, path = (
@@ -132,7 +127,7 @@ def test_determinism_and_chunks(model, q, monkeypatch):
     assert chunked.mean == pytest.approx(first.mean)
 
 
-def test_what_cannot_work_is_refused(model, q):
+def test_invalid_arguments_are_refused(model, q):
     with pytest.raises(ValueError, match="2 samples or more"):
         measure(estimators.score_with_baseline, nll_of(model), *q, n_samples=1)
     with pytest.raises(ValueError, match="repetitions should be 2 or more"):
@@ -141,35 +136,36 @@ def test_what_cannot_work_is_refused(model, q):
         exact_gradient(nll_of(model), np.zeros((2, 3)), np.zeros((2, 3)))
 
 
-@pytest.mark.parametrize(
-    "slip",
-    [
-        lambda nats: nats[..., None],
-        anp.mean,
-        anp.sum,
-        lambda nats: nats.T,
-        lambda nats: nats[:, :1],
-    ],
-)
-def test_an_nll_of_another_shape_is_refused(slip, model, q):
+MISTAKES = [
+    lambda nats: nats[..., None],
+    anp.mean,
+    anp.sum,
+    lambda nats: nats.T,
+    lambda nats: nats[:, :1],
+]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_an_nll_of_another_shape_is_refused(mistake, model, q):
+    def nll(z):
+        return mistake(nll_of(model)(z))
+
     for call in (
-        lambda: exact_gradient(lambda z: slip(nll_of(model)(z)), *q),
-        lambda: measure(estimators.pathwise, lambda z: slip(nll_of(model)(z)), *q),
-        lambda: estimators.score_function(
-            lambda z: slip(nll_of(model)(z)), *q, np.zeros((5, 2, 2))
-        ),
+        lambda: exact_gradient(nll, *q),
+        lambda: measure(estimators.pathwise, nll, *q),
+        lambda: estimators.score_function(nll, *q, np.zeros((5, 2, 2))),
     ):
         with pytest.raises(ValueError, match="nll should return one number per sample and row"):
             call()
 
 
-def test_whole_numbers_are_numbers(model):
+def test_integers_are_taken_as_floats(model):
     eps = np.random.default_rng(0).standard_normal((4, 2, 2))
     for estimate in ESTIMATORS.values():
-        whole = estimate(nll_of(model), [[1, 0], [2, 1]], np.zeros((2, 2), int), eps)
-        assert np.stack(whole) == pytest.approx(
-            np.stack(estimate(nll_of(model), np.array([[1.0, 0], [2, 1]]), np.zeros((2, 2)), eps))
-        )
+        found = estimate(nll_of(model), [[1, 0], [2, 1]], np.zeros((2, 2), int), eps)
+        floats = np.array([[1.0, 0], [2, 1]]), np.zeros((2, 2))
+        expected = estimate(nll_of(model), *floats, eps)
+        assert np.stack(found) == pytest.approx(np.stack(expected))
 
 
 def test_shapes_are_checked(model, q):

@@ -1,4 +1,4 @@
-"""The autoencoder beside the VAE."""
+"""The autoencoder, compared with the VAE."""
 
 import inspect
 
@@ -37,17 +37,15 @@ def test_it_reconstructs_better_than_a_vae_and_its_codes_do_not_follow_the_prior
     ae, vae = vaelite.fit_autoencoder(X, **settings), vaelite.fit(X, **settings)
     errors = [np.mean((X - model.reconstruct(X)) ** 2) for model in (ae, vae)]
     assert errors[0] < errors[1]
+    # the VAE's codes have the prior's scale, about 1
     spread = [model.codes(X).std() for model in (ae, vae)]
-    assert abs(np.log(spread[0])) > abs(
-        np.log(spread[1])
-    )  # the VAE's codes have the prior's scale, about 1
+    assert abs(np.log(spread[0])) > abs(np.log(spread[1]))
 
 
-def test_it_is_deterministic_and_saved_as_what_it_is(autoencoder, digits, quick, tmp_path):
+def test_it_is_deterministic_and_saved_as_an_autoencoder(autoencoder, digits, quick, tmp_path):
     again = vaelite.fit_autoencoder(digits[0], **quick)
-    assert all(
-        np.array_equal(array, again.params[name]) for name, array in autoencoder.params.items()
-    )
+    for name, array in autoencoder.params.items():
+        assert np.array_equal(array, again.params[name]), name
     again.save(tmp_path / "ae.npz")
     loaded = vaelite.load(tmp_path / "ae.npz")
     assert type(loaded) is vaelite.Autoencoder
@@ -55,7 +53,7 @@ def test_it_is_deterministic_and_saved_as_what_it_is(autoencoder, digits, quick,
 
 
 @pytest.mark.parametrize("name", ["kl", "beta", "importance_samples", "warmup_epochs"])
-def test_it_neither_has_nor_offers_a_kl(name, digits, quick):
+def test_it_has_no_settings_of_a_kl(name, digits, quick):
     assert name not in inspect.signature(vaelite.fit_autoencoder).parameters
     with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
         vaelite.fit_autoencoder(digits[0], **quick, **{name: 1})

@@ -1,4 +1,4 @@
-"""Inference without an encoder: against the exact posterior, and against an encoder."""
+"""Inference without an encoder, compared with the exact posterior and with an encoder."""
 
 from itertools import pairwise
 
@@ -16,9 +16,8 @@ def trained(digits):
 @pytest.fixture(scope="module")
 def linear():
     rng = np.random.default_rng(1)
-    X = rng.standard_normal((60, 2)) @ rng.standard_normal((2, 4)) + 0.5 * rng.standard_normal(
-        (60, 4)
-    )
+    X = rng.standard_normal((60, 2)) @ rng.standard_normal((2, 4))
+    X += 0.5 * rng.standard_normal((60, 4))
     likelihood = vaelite.Gaussian(mean="identity", sigma="shared", floor=None)
     settings = {"max_epochs": 1000, "learning_rate": 3e-3, "kl": "analytic", "stopping": "epochs"}
     vae = vaelite.VAE(2, (), likelihood=likelihood).fit(X, rng=0, **settings)
@@ -49,20 +48,18 @@ def test_it_improves_on_the_encoder_and_changes_nothing(trained, digits):
     assert np.mean(gain > -0.1) > 0.95
 
 
-def test_rows_are_inferred_each_by_itself(trained, digits):
+def test_the_inference_of_a_row_does_not_depend_on_other_rows(trained, digits):
     X = digits[0][:200]  # more than a chunk
     whole = vaelite.infer(trained, X, trained.encode(X), n_steps=200)
-    part = vaelite.infer(trained, X[150:], trained.encode(X[150:]), n_steps=200, rng=1)
-    elbos = [
-        vaelite.elbo(trained, X[150:], 1000, q=q).value for q in ([a[150:] for a in whole], part)
-    ]
+    X, of_whole = X[150:], [array[150:] for array in whole]
+    part = vaelite.infer(trained, X, trained.encode(X), n_steps=200, rng=1)
+    elbos = [vaelite.elbo(trained, X, 1000, q=q).value for q in (of_whole, part)]
     assert elbos[0] == pytest.approx(elbos[1], abs=0.1)
 
 
 def test_determinism(trained, digits):
-    first, again, other = (
-        vaelite.infer(trained, digits[0][:20], n_steps=20, rng=seed) for seed in (0, 0, 1)
-    )
+    X = digits[0][:20]
+    first, again, other = (vaelite.infer(trained, X, n_steps=20, rng=seed) for seed in (0, 0, 1))
     assert all(map(np.array_equal, first, again))
     assert not np.array_equal(first[0], other[0])
 
@@ -70,34 +67,27 @@ def test_determinism(trained, digits):
 OBSERVED = np.arange(64) < 32  # the upper half
 
 
-def test_what_is_not_observed_has_no_influence(trained, digits):
+def test_pixels_that_are_not_observed_have_no_influence(trained, digits):
     X = digits[0][:20]
-    spoilt = np.where(OBSERVED, X, np.nan)
-    whole, half = (
-        vaelite.infer(trained, images, observed=OBSERVED, n_steps=30) for images in (X, spoilt)
-    )
-    assert all(map(np.array_equal, whole, half))
+    erased = np.where(OBSERVED, X, np.nan)
+    settings = {"observed": OBSERVED, "n_steps": 30}
+    found, expected = (vaelite.infer(trained, images, **settings) for images in (erased, X))
+    assert all(map(np.array_equal, found, expected))
 
 
-@pytest.mark.parametrize(
-    "likelihood", ["bernoulli", vaelite.Gaussian(sigma="pixel"), vaelite.Categorical(17)], ids=str
-)
-def test_half_an_image_tells_less_than_the_whole(likelihood, digits, quick):
-    X = (
-        np.rint(digits[0] * 16).astype(np.uint8)
-        if isinstance(likelihood, vaelite.Categorical)
-        else digits[0]
-    )
-    X = (
-        np.clip(X + np.random.default_rng(0).uniform(0, 0.1, X.shape), 0, 1)
-        if X.dtype.kind == "f"
-        else X
-    )
+LIKELIHOODS = ["bernoulli", vaelite.Gaussian(sigma="pixel"), vaelite.Categorical(17)]
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=str)
+def test_half_an_image_gives_a_wider_posterior_than_the_whole(likelihood, digits, quick):
+    if isinstance(likelihood, vaelite.Categorical):
+        X = np.rint(digits[0] * 16).astype(np.uint8)
+    else:
+        noise = np.random.default_rng(0).uniform(0, 0.1, digits[0].shape)
+        X = np.clip(digits[0] + noise, 0, 1)
     vae = vaelite.fit(X[100:], **{**quick, "max_epochs": 20}, likelihood=likelihood)
-    whole, half = (
-        vaelite.infer(vae, X[:50], observed=seen, n_steps=60)
-        for seen in (np.ones(64, bool), OBSERVED)
-    )
+    masks = np.ones(64, bool), OBSERVED
+    whole, half = (vaelite.infer(vae, X[:50], observed=mask, n_steps=60) for mask in masks)
     assert half[1].mean() > whole[1].mean() + 0.05
 
 
@@ -110,7 +100,7 @@ def test_a_half_erased_image_is_completed(trained, digits):
     assert errors[0] < 0.7 * errors[1]
 
 
-def test_own_terms_have_their_say(digits, quick):
+def test_custom_terms_are_used(digits, quick):
     def narrow_prior(z):
         return vaelite.neglogprior(10 * z)
 
@@ -132,7 +122,7 @@ def test_own_terms_have_their_say(digits, quick):
         ({"q": np.zeros((5, 2))}, "q should be a pair"),
     ],
 )
-def test_what_cannot_work_is_refused(settings, message, vae, digits):
+def test_invalid_arguments_are_refused(settings, message, vae, digits):
     with pytest.raises(ValueError, match=message):
         vaelite.infer(vae, digits[0][:5], **settings)
 
@@ -147,21 +137,16 @@ def model(digits):
 
 def test_it_trains_a_decoder_and_a_q_for_every_row(model, digits):
     assert model.mu.shape == model.logsigma.shape == (1797, 2)
-    assert (
-        model.history["eval_loss"][-1]
-        < model.history["eval_loss"][9]
-        < model.history["eval_loss"][0]
-    )
+    losses = model.history["eval_loss"]
+    assert losses[-1] < losses[9] < losses[0]
     assert all(name.startswith("decoder") for name in model.params)
     assert model.mu.std() > 0.5
     assert model.stop_reason == "max_epochs: ran all 60"
 
 
 def test_its_loss_is_that_of_its_q(model, digits):
-    q = model.mu, model.logsigma
-    assert -vaelite.elbo(model, digits[0], q=q).value.mean() == pytest.approx(
-        model.history["eval_loss"][-1], abs=0.1
-    )
+    elbo = vaelite.elbo(model, digits[0], q=(model.mu, model.logsigma)).value.mean()
+    assert -elbo == pytest.approx(model.history["eval_loss"][-1], abs=0.1)
 
 
 def test_encode_infers_for_any_row(model, digits):
@@ -183,9 +168,8 @@ def test_a_step_changes_only_its_own_rows(digits):
         def on_iteration(self, model, state):
             seen.append((model.mu.copy(), model.logsigma.copy()))
 
-    vaelite.MeanField(hidden_dim=8).fit(
-        digits[0][:300], max_epochs=2, batch_size=100, log_every=1, rng=0, callbacks=Watch()
-    )
+    settings = {"max_epochs": 2, "batch_size": 100, "log_every": 1, "rng": 0}
+    vaelite.MeanField(hidden_dim=8).fit(digits[0][:300], **settings, callbacks=Watch())
     for (mu, logsigma), (mu_after, logsigma_after) in pairwise(seen):
         changed = (mu != mu_after).any(axis=1)
         assert changed.sum() == 100
@@ -193,11 +177,10 @@ def test_a_step_changes_only_its_own_rows(digits):
     assert (np.abs(seen[2][0]) > 0).any(axis=1).all()  # an epoch touches every row
 
 
-def test_the_rows_adam_is_adam(digits):
-    """The first step of Adam has the learning rate's size in every epoch's first moments, not a fraction of it."""
-    model = vaelite.MeanField(hidden_dim=8).fit(
-        digits[0][:300], max_epochs=1, batch_size=10, local_learning_rate=0.25, rng=0
-    )
+def test_the_first_step_of_every_row_is_that_of_adam(digits):
+    """The first step of every row has the size of the learning rate, in every batch."""
+    settings = {"max_epochs": 1, "batch_size": 10, "local_learning_rate": 0.25, "rng": 0}
+    model = vaelite.MeanField(hidden_dim=8).fit(digits[0][:300], **settings)
     assert np.abs(model.mu) == pytest.approx(np.full((300, 2), 0.25), rel=1e-3)
 
 
@@ -213,7 +196,7 @@ def test_determinism_saving_and_the_lectures_rule(digits, tmp_path):
     assert loaded.score(digits[0][:30]) == first.score(digits[0][:30])
 
 
-def test_what_needs_an_encoder_is_refused(digits):
+def test_settings_that_need_an_encoder_are_refused(digits):
     with pytest.raises(ValueError, match="'epochs', 'lecture'"):
         vaelite.MeanField().fit(digits[0], stopping="heldout")
     with pytest.raises(TypeError, match="importance_samples"):
@@ -228,19 +211,20 @@ def test_a_failed_fit_leaves_the_model_as_it_was(model, digits):
     assert model.params is params
 
 
-def test_inference_that_diverges_says_so(vae, digits):
+def test_inference_that_diverges_raises_an_error(vae, digits):
     with pytest.raises(vaelite.TrainingError, match="smaller learning_rate"):
         vaelite.infer(vae, digits[0][:5], learning_rate=1000)
 
 
-def test_many_samples_cost_in_proportion(vae, digits, monkeypatch):
-    """A sum of copies is one operation on the tape, not one a copy."""
-    calls = []
-    monkeypatch.setattr(
-        vaelite.gradient,
-        "add_outgrads",
-        lambda *a, f=vaelite.gradient.add_outgrads: calls.append(1) or f(*a),
-    )
+def test_the_tape_does_not_grow_with_the_samples(vae, digits, monkeypatch):
+    """A sum of copies is one operation on the tape, not one per copy."""
+    calls, original = [], vaelite.gradient.add_outgrads
+
+    def count(*args):
+        calls.append(1)
+        return original(*args)
+
+    monkeypatch.setattr(vaelite.gradient, "add_outgrads", count)
     counts = []
     for n_samples in (2, 200):
         calls.clear()
@@ -252,15 +236,11 @@ def test_many_samples_cost_in_proportion(vae, digits, monkeypatch):
 def test_a_meanfield_model_in_the_other_functions(model, digits):
     X = digits[0][:20]
     q = model.encode(X)
-    assert (
-        vaelite.log_evidence(model, X, 100).value.mean() > vaelite.elbo(model, X, 100).value.mean()
-    )
-    assert vaelite.elbo_parts(model, X).kl.sum(axis=1) == pytest.approx(
-        vaelite.kl_divergence(*q), rel=1e-4
-    )
-    assert (
-        vaelite.plots.posterior(model, X[0], n_nodes=101).patches[0].get_label()
-        == "inferred q(z|x), 95 %"
-    )
+    evidence, elbo = vaelite.log_evidence(model, X, 100), vaelite.elbo(model, X, 100)
+    assert evidence.value.mean() > elbo.value.mean()
+    kl = vaelite.elbo_parts(model, X).kl.sum(axis=1)
+    assert kl == pytest.approx(vaelite.kl_divergence(*q), rel=1e-4)
+    ax = vaelite.plots.posterior(model, X[0], n_nodes=101)
+    assert ax.patches[0].get_label() == "inferred q(z|x), 95 %"
     with pytest.raises(ValueError, match="has no encoder"):
         vaelite.inference_gaps(model, X)

@@ -1,4 +1,4 @@
-"""Probabilistic PCA against scikit-learn and scipy.stats, and a linear VAE against probabilistic PCA."""
+"""Probabilistic PCA against scikit-learn and scipy.stats; a linear VAE against it."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def model(rng):
 
 
 def of_sklearn(X, latent_dim):
-    """scikit-learn's model; its covariance is the unbiased one."""
+    """scikit-learn's model, which uses the unbiased covariance, and ours with its parameters."""
     pca = PCA(latent_dim).fit(X)
     W = np.sqrt(pca.explained_variance_ - pca.noise_variance_)[:, None] * pca.components_
     return pca, ProbabilisticPCA(W, pca.mean_, pca.noise_variance_**0.5)
@@ -45,26 +45,21 @@ def test_the_maximum_likelihood_fit_is_scikit_learns(digits):
 
 
 def test_no_model_near_the_maximum_likelihood_fit_is_better(rng):
-    X = rng.standard_normal((50, 2)) @ rng.standard_normal((2, 4)) + 0.3 * rng.standard_normal(
-        (50, 4)
-    )
+    X = rng.standard_normal((50, 2)) @ rng.standard_normal((2, 4))
+    X += 0.3 * rng.standard_normal((50, 4))
     best = ProbabilisticPCA.fit(X, 2)
     for _ in range(50):
-        near = ProbabilisticPCA(
-            best.W + 0.01 * rng.standard_normal((2, 4)), best.mean + 0.01 * rng.standard_normal(4),
-            best.sigma * np.exp(0.01 * rng.standard_normal()),
-        )  # fmt: skip
-        assert near.score(X) < best.score(X)
+        W = best.W + 0.01 * rng.standard_normal((2, 4))
+        mean = best.mean + 0.01 * rng.standard_normal(4)
+        sigma = best.sigma * np.exp(0.01 * rng.standard_normal())
+        assert ProbabilisticPCA(W, mean, sigma).score(X) < best.score(X)
 
 
 def test_the_posterior_by_bayes_rule(model, rng):
     """p(z|x) p(x) = p(x|z) p(z) at any z."""
     X, z = rng.standard_normal((6, 5)), rng.standard_normal((6, 2))
     mean, covariance = model.posterior(X)
-    posterior = [
-        stats.multivariate_normal(m, covariance).logpdf(code)
-        for m, code in zip(mean, z, strict=True)
-    ]
+    posterior = stats.multivariate_normal(cov=covariance).logpdf(z - mean)
     joint = -vaelite.negloglikelihood(X, *model.decode(z)) - vaelite.neglogprior(z)
     assert posterior + model.score_samples(X) == pytest.approx(joint)
 
@@ -81,25 +76,24 @@ def test_no_diagonal_q_is_better_than_the_diagonal_posterior(model, rng):
 
 
 def test_the_elbo_is_the_mean_of_the_sampled_one(model, rng):
-    x, mu, logsigma = (
-        rng.standard_normal((1, 5)),
-        rng.standard_normal((1, 2)),
-        rng.uniform(-1, 0, (1, 2)),
-    )
+    x, mu = rng.standard_normal((1, 5)), rng.standard_normal((1, 2))
+    logsigma = rng.uniform(-1, 0, (1, 2))
     eps = rng.standard_normal((20_000, 2))
     z = mu + np.exp(logsigma) * eps
     nll = vaelite.negloglikelihood(np.broadcast_to(x, (len(z), 5)), *model.decode(z))
     mus, logsigmas = (np.broadcast_to(a, z.shape) for a in (mu, logsigma))
     samples = -nll - vaelite.neglogprior(z) + vaelite.neglogposterior(z, mus, logsigmas)
-    assert samples.mean() == pytest.approx(
-        model.elbo(x, mu, logsigma)[0], abs=4 * samples.std() / 20_000**0.5
-    )
+    error = samples.std() / 20_000**0.5
+    assert samples.mean() == pytest.approx(model.elbo(x, mu, logsigma)[0], abs=4 * error)
 
 
 LINEAR = {
-    "hidden_dim": (), "kl": "analytic", "stopping": "epochs", "rng": 0,
+    "hidden_dim": (),
     "likelihood": vaelite.Gaussian(mean="identity", sigma="shared", floor=None),
-}  # fmt: skip
+    "kl": "analytic",
+    "stopping": "epochs",
+    "rng": 0,
+}
 
 
 def test_a_linear_vae_trained_from_random_weights_reaches_the_maximum_likelihood(digits):
@@ -108,21 +102,20 @@ def test_a_linear_vae_trained_from_random_weights_reaches_the_maximum_likelihood
     assert vae.params["encoder.mu.W"].dtype == np.float64
     best, found = ProbabilisticPCA.fit(X, 2), ProbabilisticPCA.of(vae)
     assert 0 <= best.score(X) - found.score(X) < 0.01
-    # and so does its ELBO, of which the exact encoder is a part
+    # so does its ELBO, with the trained encoder
     assert best.score(X) - np.mean(found.elbo(X, *vae.encode(X))) < 0.03
 
 
-def test_of_a_vae_is_what_its_decoder_says(digits, quick, rng):
-    vae = vaelite.fit(
-        digits[0], **{**LINEAR, "likelihood": vaelite.Gaussian("identity", 0.5)}, max_epochs=1
-    )
+def test_of_a_vae_has_the_vaes_decoder(digits, quick, rng):
+    settings = {**LINEAR, "likelihood": vaelite.Gaussian("identity", 0.5)}
+    vae = vaelite.fit(digits[0], **settings, max_epochs=1)
     model, z = ProbabilisticPCA.of(vae), rng.standard_normal((3, 2))
     for found, expected in zip(model.decode(z), vae.decode(z), strict=True):
         assert np.broadcast_to(found, expected.shape) == pytest.approx(expected, rel=1e-5, abs=1e-6)
     assert model.sigma == pytest.approx(0.5)
 
 
-def test_what_is_no_probabilistic_pca_is_refused(vae, digits, model):
+def test_models_that_are_not_probabilistic_pca_are_refused(vae, digits, model):
     with pytest.raises(ValueError, match="is not linear"):
         ProbabilisticPCA.of(vae)
     with pytest.raises(ValueError, match="no single sigma"):
@@ -149,8 +142,8 @@ def test_data_are_read_as_a_vae_reads_them(digits):
         ours.posterior(grey[:, :1])
 
 
-def test_a_vae_with_terms_of_its_own_is_no_probabilistic_pca(digits, quick):
-    own = {"neglogprior": lambda z: vaelite.neglogprior(z)}
-    vae = vaelite.fit(digits[0], **{**LINEAR, "kl": "sample"}, max_epochs=1, **own)
+def test_a_vae_with_custom_terms_is_not_probabilistic_pca(digits, quick):
+    custom = {"neglogprior": lambda z: vaelite.neglogprior(z)}
+    vae = vaelite.fit(digits[0], **{**LINEAR, "kl": "sample"}, max_epochs=1, **custom)
     with pytest.raises(ValueError, match="its own neglogprior"):
         ProbabilisticPCA.of(vae)

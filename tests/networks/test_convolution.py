@@ -1,5 +1,6 @@
 """The convolution against loops, SciPy and finite differences; its adjoint against itself."""
 
+from functools import partial
 from itertools import product
 
 import autograd
@@ -11,18 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import correlate2d
 
-from vaelite.arrays import backend, dispatch
+from vaelite.arrays import dispatch
 from vaelite.networks.convolution import convolve, convolve_transposed, patch_products
 
 
 def before(pixels, kernel, stride):
-    """The zeros in front of a row of pixels, as the module's docstring has them."""
+    """The number of zeros before the first pixel, by the rule in the module's docstring."""
     places = -(-pixels // stride)
     return max((places - 1) * stride + kernel - pixels, 0) // 2
 
 
 def by_loops(x, W, stride):
-    """One number after the other."""
+    """The convolution, one product at a time."""
     (n, height, width, _), (k, m, _, c_out) = x.shape, W.shape
     out = np.zeros((n, -(-height // stride), -(-width // stride), c_out))
     for image, i, j, c, a, b in product(*map(range, (*out.shape, k, m))):
@@ -46,7 +47,7 @@ def arguments(draw):
 
 
 @given(arguments())
-def test_every_number_is_that_of_the_loops(arguments):
+def test_every_number_equals_the_loops(arguments):
     x, W, y, stride = arguments
     out = convolve(x, W, stride)
     assert out.shape == y.shape
@@ -113,11 +114,10 @@ CASES = [
 def test_derivatives_to_second_order(pixels, size, stride, rng):
     x, W = rng.standard_normal((2, *pixels, 2)), rng.standard_normal((*size, 2, 3))
     y = rng.standard_normal(convolve(x, W, stride).shape)
-    check_grads(lambda x, W: convolve(x, W, stride), modes=["rev"], order=2)(x, W)
-    check_grads(lambda y, W: convolve_transposed(y, W, stride, x.shape), modes=["rev"], order=2)(
-        y, W
-    )
-    check_grads(lambda x, y: patch_products(x, y, stride, size), modes=["rev"], order=2)(x, y)
+    check = partial(check_grads, modes=["rev"], order=2)
+    check(lambda x, W: convolve(x, W, stride))(x, W)
+    check(lambda y, W: convolve_transposed(y, W, stride, x.shape))(y, W)
+    check(lambda x, y: patch_products(x, y, stride, size))(x, y)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -146,10 +146,9 @@ def test_any_order_in_memory(rng):
         scattered = np.ascontiguousarray(x.transpose(order)).transpose(back)
         assert not scattered.flags.c_contiguous
         assert convolve(scattered, W, 2) == pytest.approx(expected)
-    scattered = np.asfortranarray(y)
-    assert convolve_transposed(scattered, np.asfortranarray(W), 2, x.shape) == pytest.approx(
-        convolve_transposed(y, W, 2, x.shape)
-    )
+    expected = convolve_transposed(y, W, 2, x.shape)
+    y, W = np.asfortranarray(y), np.asfortranarray(W)
+    assert convolve_transposed(y, W, 2, x.shape) == pytest.approx(expected)
 
 
 def test_a_map_that_does_not_fit_the_image_is_refused(rng):
@@ -173,15 +172,13 @@ def test_on_a_device(pixels, size, stride, device, rng):
         assert dispatch.on_device(found)
         assert device.asnumpy(found) == pytest.approx(expected)
         weights = rng.standard_normal(expected.shape)
-        for here, moved in zip(
-            gradients(function, arrays, weights),
-            gradients(function, there, device.asarray(weights)),
-            strict=True,
-        ):
+        ours = gradients(function, arrays, weights)
+        theirs = gradients(function, there, device.asarray(weights))
+        for here, moved in zip(ours, theirs, strict=True):
             assert dispatch.on_device(moved)
             assert device.asnumpy(moved) == pytest.approx(here)
 
 
 def gradients(function, arrays, weights):
-    """Of a weighted sum of the function's numbers, in each of its two arrays."""
+    """The gradients of a weighted sum of the function's numbers, in each of its two arrays."""
     return [autograd.grad(lambda *a: anp.sum(function(*a) * weights), i)(*arrays) for i in (0, 1)]

@@ -10,7 +10,7 @@ from autograd.test_util import check_grads
 
 import vaelite
 from vaelite import Convolutional, Head, TransposedConvolutional, training
-from vaelite.arrays import backend, dispatch
+from vaelite.arrays import dispatch
 from vaelite.networks.convolution import convolve, convolve_transposed
 
 CODE = {"mu": Head(3), "logsigma": Head(3)}
@@ -35,25 +35,22 @@ def new_params(network, n_inputs, heads, rng, dtype=np.float64):
 
 
 def new_vae(encoder, decoder, likelihood, rng, dtype=np.float32):
-    """An objective and parameters for images of the decoder's image_shape; codes of 3 numbers."""
+    """An objective and its parameters, for images of the encoder's image_shape and 3 latents."""
     n_features = int(np.prod(encoder.image_shape))
     heads = heads_of(likelihood, n_features)
-    params = {}
-    for name, network, n_inputs, outputs in (
-        ("encoder.", encoder, n_features, CODE),
-        ("decoder.", decoder, 3, heads),
-    ):
-        found = new_params(network, n_inputs, outputs, rng, dtype)
-        params |= {name + key: array for key, array in found.items()}
+    of_encoder = new_params(encoder, n_features, CODE, rng, dtype)
+    of_decoder = new_params(decoder, 3, heads, rng, dtype)
+    params = {f"encoder.{name}": array for name, array in of_encoder.items()}
+    params |= {f"decoder.{name}": array for name, array in of_decoder.items()}
 
-    def own(params, name):
+    def part(params, name):
         return {key.removeprefix(name): params[key] for key in params if key.startswith(name)}
 
     def encode(params, x):
-        return encoder(own(params, "encoder."), likelihood.encoder_input(x), CODE)
+        return encoder(part(params, "encoder."), likelihood.encoder_input(x), CODE)
 
     def decode(params, z):
-        return likelihood.parameters(*decoder(own(params, "decoder."), z, heads))
+        return likelihood.parameters(*decoder(part(params, "decoder."), z, heads))
 
     return vaelite.NegELBO(encode, decode, likelihood.negloglikelihood), params
 
@@ -69,21 +66,34 @@ def test_settings_are_normalized_compared_shown_and_pickled():
 
 
 def test_the_decoder_has_the_encoders_layers_in_reverse_order():
-    encoder = Convolutional((9, 7, 2), (4, 5), kernel=3, hidden_dim=(20, 10), activation="tanh")
+    settings = {"kernel": 3, "activation": "tanh"}
+    encoder = Convolutional((9, 7, 2), (4, 5), hidden_dim=(20, 10), **settings)
     decoder = encoder.transposed()
-    assert decoder == TransposedConvolutional(
-        (9, 7, 2), (5, 4), kernel=3, hidden_dim=(10, 20), activation="tanh"
+    assert decoder == TransposedConvolutional((9, 7, 2), (5, 4), hidden_dim=(10, 20), **settings)
+    assert encoder.shapes(126, {"mu": Head(6)}) == layers(
+        {
+            "0": [(3, 3, 2, 4), (4,)],
+            "1": [(3, 3, 4, 5), (5,)],
+            "2": [(3 * 2 * 5, 20), (20,)],
+            "3": [(20, 10), (10,)],
+            "mu": [(10, 6), (6,)],
+        }
     )
-    assert encoder.shapes(126, {"mu": Head(6)}) == {
-        "0.W": (3, 3, 2, 4), "0.b": (4,), "1.W": (3, 3, 4, 5), "1.b": (5,),
-        "2.W": (3 * 2 * 5, 20), "2.b": (20,), "3.W": (20, 10), "3.b": (10,),
-        "mu.W": (10, 6), "mu.b": (6,),
-    }  # fmt: skip
-    assert decoder.shapes(6, {"mu": Head(126), "logsigma": Head(1)}) == {
-        "0.W": (6, 10), "0.b": (10,), "1.W": (10, 20), "1.b": (20,),
-        "2.W": (20, 3 * 2 * 5), "2.b": (30,), "3.W": (3, 3, 4, 5), "3.b": (4,),
-        "mu.W": (3, 3, 2, 4), "mu.b": (2,), "logsigma.W": (30, 1), "logsigma.b": (1,),
-    }  # fmt: skip
+    assert decoder.shapes(6, {"mu": Head(126), "logsigma": Head(1)}) == layers(
+        {
+            "0": [(6, 10), (10,)],
+            "1": [(10, 20), (20,)],
+            "2": [(20, 3 * 2 * 5), (30,)],
+            "3": [(3, 3, 4, 5), (4,)],
+            "mu": [(3, 3, 2, 4), (2,)],
+            "logsigma": [(30, 1), (1,)],
+        }
+    )
+
+
+def layers(shapes):
+    """The shapes of all arrays, from a pair of shapes per layer: its weights and its biases."""
+    return {f"{name}.{kind}": pair[kind == "b"] for name, pair in shapes.items() for kind in "Wb"}
 
 
 def test_the_encoder_by_hand(rng):
@@ -124,7 +134,7 @@ def test_a_kernel_as_large_as_the_image_makes_dense_layers(rng):
 
 
 @pytest.mark.parametrize("hidden_dim", [(), (7,)])
-def test_numbers_after_the_image_join_after_the_convolutions(hidden_dim, rng):
+def test_numbers_after_the_image_enter_after_the_convolutions(hidden_dim, rng):
     encoder, heads = Convolutional((6, 6), (3, 4), hidden_dim=hidden_dim), {"mu": Head(2)}
     name = "2.W" if hidden_dim else "mu.W"
     p, x, others = new_params(encoder, 36 + 5, heads, rng), rng.random((6, 36)), rng.random((6, 5))
@@ -180,7 +190,10 @@ def test_a_short_training_lowers_the_loss(dtype, rng):
     encoder = Convolutional((8, 8), (8, 16), kernel=3)
     objective, params = new_vae(encoder, encoder.transposed(), vaelite.Gaussian(), rng, dtype)
     adam = vaelite.Adam(learning_rate=3e-3)
-    take_step = lambda batch: training.step(objective, params, adam, *batch)
+
+    def take_step(batch):
+        return training.step(objective, params, adam, *batch)
+
     losses = [training.epoch(take_step, batches(X, rng, dtype)) for _ in range(5)]
     assert losses[-1] < losses[0] - 20
     assert all(array.dtype == dtype for array in params.values())

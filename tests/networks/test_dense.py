@@ -1,4 +1,4 @@
-"""Dense networks: shapes, initial weights, and the forward pass written out by hand."""
+"""Dense networks: shapes, initial weights, and the forward pass by hand."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_forward_passes_by_hand(name, rng):
     assert logsigma == pytest.approx(h @ p["logsigma.W"] + p["logsigma.b"])
 
 
-def test_dense_is_the_short_forms_long_form(digits, quick):
+def test_hidden_dim_is_short_for_dense_networks(digits, quick):
     settings = {name: value for name, value in quick.items() if name != "hidden_dim"}
     sizes = {"activation": "tanh", "init": "torch"}
     short = vaelite.fit(digits[0][:300], hidden_dim=(8, 4), **sizes, **settings)
@@ -88,7 +88,7 @@ def test_dense_is_the_short_forms_long_form(digits, quick):
         (512, TypeError, r"should be an object like Dense\(512\), got 512 without shapes"),
     ],
 )
-def test_what_is_not_a_network(network, error, message):
+def test_values_that_are_not_networks_are_refused(network, error, message):
     with pytest.raises(error, match=f"encoder {message}"):
         vaelite.VAE(encoder=network)
 
@@ -103,6 +103,6 @@ def test_settings_of_dense_networks_that_would_not_be_used(settings):
 
 
 @pytest.mark.parametrize("network", [vaelite.Network()])
-def test_a_network_without_its_methods_says_which(network, digits):
+def test_a_missing_method_of_a_network_is_named(network, digits):
     with pytest.raises(NotImplementedError, match="needs a method shapes"):
         vaelite.VAE(encoder=network).build(64)

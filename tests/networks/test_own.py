@@ -3,9 +3,9 @@
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from helpers import finite_differences
 
 import vaelite
-from helpers import finite_differences
 
 SETTINGS = {"max_epochs": 3, "stopping": "epochs", "rng": 0}
 
@@ -34,10 +34,9 @@ def test_it_is_trained(digits):
     X = digits[0][:600]
     vae = vaelite.fit(X, encoder=Recurrent(8, 16), hidden_dim=32, **SETTINGS)
     assert vae.history["eval_loss"][-1] < vae.history["eval_loss"][0] - 5
-    assert vae.params["encoder.state.W"].shape == (16, 16)
-    assert (
-        abs(vae.params["encoder.state.W"]).max() <= np.sqrt(6 / 32) + 0.1
-    )  # Glorot, a little trained
+    W = vae.params["encoder.state.W"]
+    assert W.shape == (16, 16)
+    assert abs(W).max() <= np.sqrt(6 / 32) + 0.1  # Glorot's limit, and a short training
     assert {array.dtype for array in vae.params.values()} == {np.dtype(np.float32)}
 
 
@@ -47,12 +46,10 @@ def test_it_reads_row_by_row(rng):
     p = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
     x = rng.standard_normal((5, 6))
     (mu,) = network(p, x, {"mu": vaelite.Head(2)})
-    for row, expected in zip(x, mu, strict=True):
+    for image, expected in zip(x.reshape(5, 3, 2), mu, strict=True):
         state = np.zeros(4)
-        for t in range(3):
-            state = np.tanh(
-                row[2 * t : 2 * t + 2] @ p["input.W"] + state @ p["state.W"] + p["state.b"]
-            )
+        for row in image:
+            state = np.tanh(row @ p["input.W"] + state @ p["state.W"] + p["state.b"])
         assert state @ p["mu.W"] + p["mu.b"] == pytest.approx(expected)
 
 
@@ -62,12 +59,11 @@ def test_its_gradients_are_finite_differences(rng):
     _, grads = vaelite.value_and_grad(objective)(vae.params, x, eps)
     for name, array in vae.params.items():
         loss = lambda a, name=name: objective({**vae.params, name: a}, x, eps)
-        assert grads[name] == pytest.approx(finite_differences(loss, array), rel=1e-4, abs=1e-6), (
-            name
-        )
+        expected = finite_differences(loss, array)
+        assert grads[name] == pytest.approx(expected, rel=1e-4, abs=1e-6), name
 
 
-def test_it_is_saved_and_loaded_with_the_network_given_again(digits, tmp_path):
+def test_it_is_saved_and_loaded_if_the_network_is_passed_again(digits, tmp_path):
     X = digits[0][:300]
     vae = vaelite.fit(X, encoder=Recurrent(8, 5), **SETTINGS)
     vae.save(tmp_path / "vae.npz")
@@ -91,7 +87,6 @@ class Misshapen(Recurrent):
 
 
 def test_a_network_with_outputs_of_another_shape_is_explained(digits):
-    with pytest.raises(
-        ValueError, match=r"output mu of Misshapen should have shape \(3, 2\) .* got \(3, 1\)"
-    ):
+    message = r"output mu of Misshapen should have shape \(3, 2\) .* got \(3, 1\)"
+    with pytest.raises(ValueError, match=message):
         vaelite.fit(digits[0], encoder=Misshapen(8, 4), **SETTINGS)

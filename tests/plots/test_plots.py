@@ -1,11 +1,11 @@
-"""The figures' data and their errors; how they look is for eyes."""
+"""The data of the figures, and their errors; these tests do not check how figures look."""
 
 import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-import sklearn.manifold  # noqa: F401  (loads the threads that are limited below)
+import sklearn.manifold  # noqa: F401  (loads the threads that a test limits)
 import threadpoolctl
 
 import vaelite
@@ -37,21 +37,13 @@ def test_a_model_trained_by_hand_has_no_learning_curve():
 
 def test_learning_curve_of_test_rows(digits, quick):
     ax = plots.learning_curve(vaelite.fit(digits[0][:500], digits[0][500:], **quick))
-    assert [line.get_label() for line in ax.lines] == [
-        "training rows, during the epoch",
-        "test rows, after it",
-    ]
+    labels = [line.get_label() for line in ax.lines]
+    assert labels == ["training rows, during the epoch", "test rows, after it"]
 
 
 def test_learning_curve_marks_the_best_held_out_epoch(digits, quick):
-    settings = {
-        **quick,
-        "stopping": "heldout",
-        "patience": 1,
-        "learning_rate": 0.05,
-        "max_epochs": 60,
-    }
-    vae = vaelite.fit(digits[0], **settings)
+    heldout = {"stopping": "heldout", "patience": 1, "learning_rate": 0.05, "max_epochs": 60}
+    vae = vaelite.fit(digits[0], **{**quick, **heldout})
     ax = plots.learning_curve(vae)
     assert ax.lines[2].get_xdata()[0] == vae.best_epoch
 
@@ -70,14 +62,13 @@ def test_latent_means_of_chosen_axes(deep, digits):
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("mean of z3", "mean of z1")
 
 
-def test_tsne_lays_out_every_row(deep, digits):
+def test_tsne_draws_every_row(deep, digits):
     X, y = digits[0][:200], digits[1][:200]
-    with threadpoolctl.threadpool_limits(1, "openmp"):  # threads would add up in any order
-        first, second = (plots.tsne_means(deep, X, y, rng=0) for _ in range(2))
-    points = [
-        np.concatenate([np.asarray(c.get_offsets()) for c in ax.collections])
-        for ax in (first, second)
-    ]
+    points = []
+    with threadpoolctl.threadpool_limits(1, "openmp"):  # several threads add in a random order
+        for _ in range(2):
+            ax = plots.tsne_means(deep, X, y, rng=0)
+            points.append(np.concatenate([np.asarray(c.get_offsets()) for c in ax.collections]))
     assert points[0].shape == (200, 2)
     assert np.array_equal(*points)
 
@@ -89,7 +80,7 @@ def test_tsne_names_its_extra(deep, digits, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["model", "guide"])
-def test_graphical_models_have_their_arrow_the_right_way(kind):
+def test_the_arrows_of_graphical_models_point_the_right_way(kind):
     ax = plots.graphical_model(kind)
     heights = {text.get_text(): text.get_position()[1] for text in ax.texts if text.get_text()}
     arrow = next(text for text in ax.texts if text.get_text() == "")
@@ -111,21 +102,20 @@ def test_average_reconstructions_average_each_class(vae, digits):
     assert image(ax)[1:9, 10:18] == pytest.approx(ones.mean(axis=0).reshape(8, 8), abs=1e-6)
 
 
-def test_reconstructions_stand_below_their_images(vae, digits):
+def test_reconstructions_are_below_their_images(vae, digits):
     ax = plots.reconstructions(vae, digits[0], n=4)
     assert image(ax)[1:9, 1:9] == pytest.approx(digits[0][0].reshape(8, 8))
     assert image(ax)[10:18, 1:9] == pytest.approx(vae.reconstruct(digits[0][:4])[0].reshape(8, 8))
 
 
 def test_samples_are_the_models(vae):
-    assert image(plots.samples(vae, 5, rng=0))[1:9, 1:9] == pytest.approx(
-        vae.sample(5, rng=0, mean=True)[0].reshape(8, 8)
-    )
+    expected = vae.sample(5, rng=0, mean=True)[0].reshape(8, 8)
+    assert image(plots.samples(vae, 5, rng=0))[1:9, 1:9] == pytest.approx(expected)
 
 
 def test_latent_grid_grows_right_and_up(vae):
     ax = plots.latent_grid(vae, n=3)
-    quantile = 0.9674215661  # of 5/6 of the standard normal
+    quantile = 0.9674215661  # the standard normal's quantile of 5/6
     corner = vae.decode(np.full((9, 2), quantile))[0][2].reshape(8, 8)  # top right
     assert image(ax)[1:9, 19:27] == pytest.approx(corner, abs=1e-6)
 
@@ -134,13 +124,16 @@ def test_all_draw_into_given_axes_and_show_nothing(vae, digits, monkeypatch):
     monkeypatch.setattr(plt, "show", lambda *args: pytest.fail("plt.show was called"))
     _, axes = plt.subplots(2, 3)
     X, y = digits
-    draw = [
-        lambda ax: plots.learning_curve(vae, ax=ax), lambda ax: plots.latent_means(vae, X, y, ax=ax),
-        lambda ax: plots.average_reconstructions(vae, X, y, ax=ax), lambda ax: plots.reconstructions(vae, X, ax=ax),
-        lambda ax: plots.samples(vae, ax=ax), lambda ax: plots.latent_grid(vae, ax=ax),
-    ]  # fmt: skip
-    for function, ax in zip(draw, axes.flat, strict=True):
-        assert function(ax) is ax
+    calls = [
+        (plots.learning_curve, ()),
+        (plots.latent_means, (X, y)),
+        (plots.average_reconstructions, (X, y)),
+        (plots.reconstructions, (X,)),
+        (plots.samples, ()),
+        (plots.latent_grid, ()),
+    ]
+    for (draw, arguments), ax in zip(calls, axes.flat, strict=True):
+        assert draw(vae, *arguments, ax=ax) is ax
     assert len(plt.get_fignums()) == 1
 
 
@@ -155,7 +148,7 @@ def test_images_of_other_shapes(quick):
             draw(vae, image_shape=(5, 5))
 
 
-def test_what_cannot_be_drawn(vae, deep, digits):
+def test_figures_that_cannot_be_drawn(vae, deep, digits):
     X, y = digits
     with pytest.raises(ValueError, match="latent_dim=2"):
         plots.latent_grid(deep)
@@ -177,11 +170,9 @@ def test_posterior_draws_the_exact_one_and_every_q(vae, digits):
     assert encoders.center == pytest.approx(mu)
     assert (encoders.width, encoders.height) == pytest.approx(diameter * np.exp(logsigma))
     assert (another.width, another.height) == pytest.approx(diameter * np.exp([-1, -2]))
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
-        "encoder's q(z|x), 95 %",
-        "another, 95 %",
-    ]
-    # an ellipse holds 95 per cent of its q
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["encoder's q(z|x), 95 %", "another, 95 %"]
+    # an ellipse contains 95 % of its q
     z = np.random.default_rng(0).standard_normal((20_000, 2)) * np.exp([-1, -2])
     inside = ((z / [another.width / 2, another.height / 2]) ** 2).sum(axis=1) < 1
     assert inside.mean() == pytest.approx(0.95, abs=0.01)
@@ -211,9 +202,8 @@ def test_estimator_variances_are_those_that_were_measured():
 
     ax = plots.estimator_variances(nll, *q, n_samples=(2, 4), repetitions=50)
     estimators = vaelite.gradient_estimators
-    assert [line.get_label() for line in ax.lines] == [
-        name.replace("_", " ") for name in estimators.ESTIMATORS
-    ]
+    labels = [line.get_label() for line in ax.lines]
+    assert labels == [name.replace("_", " ") for name in estimators.ESTIMATORS]
     for line, estimator in zip(ax.lines, estimators.ESTIMATORS.values(), strict=True):
         found = estimators.measure(estimator, nll, *q, n_samples=4, repetitions=50)
         assert line.get_ydata()[1] == pytest.approx(found.variance.sum())
@@ -228,16 +218,13 @@ def test_completions_keep_what_was_observed(vae, digits):
     assert middle[:4] == pytest.approx(top[:4])
     assert np.isnan(middle[4:]).all()
     assert bottom[:4] == pytest.approx(top[:4])
-    assert bottom[4:].ravel() == pytest.approx(
-        vae.likelihood.expectation(*vae.decode(q[0]))[0, 32:]
-    )
+    expected = vae.likelihood.expectation(*vae.decode(q[0]))
+    assert bottom[4:].ravel() == pytest.approx(expected[0, 32:])
 
 
 def test_a_graph_has_its_nodes_and_an_arrow_for_each_edge():
-    edges = [("a", "b"), ("b", "c")]
-    ax = plots.graph(
-        {"a": (0, 0), "b": (2, 0), "c": (4, 1)}, edges, observed=["c"], computed=["b"], bare=["a"]
-    )
+    nodes, edges = {"a": (0, 0), "b": (2, 0), "c": (4, 1)}, [("a", "b"), ("b", "c")]
+    ax = plots.graph(nodes, edges, observed=["c"], computed=["b"], bare=["a"])
     shapes = [type(patch).__name__ for patch in ax.patches]
     assert shapes == ["Circle", "Rectangle", "Circle"]
     assert [patch.get_linewidth() for patch in ax.patches] == [0, 1.5, 1.5]
