@@ -1,6 +1,6 @@
 """Draw the pictures of README and docs: python docs/images/make.py [NAME ...].
 
-mnist and tutorial take minutes each, convolution about half an hour.
+mnist and tutorial take minutes each, convolution about a quarter of an hour.
 """
 
 import sys
