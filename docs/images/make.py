@@ -123,7 +123,10 @@ def convolution(epochs=10):
         fits[name] = vae, seconds, elbo
         print(f"{name}: {sum(map(np.size, vae.params.values())):,} parameters")
         for epoch in sorted({epochs // 2, epochs, len(elbo)}):
-            print(f"  {epoch:4d} epochs,{seconds[epoch - 1]:6.0f} s: test ELBO {elbo[epoch - 1]:.2f}", flush=True)
+            print(
+                f"  {epoch:4d} epochs,{seconds[epoch - 1]:6.0f} s: test ELBO {elbo[epoch - 1]:.2f}",
+                flush=True,
+            )
         if name == "convolutional":  # the others have as much time
             limit = {"max_epochs": 10_000, "seconds": seconds[-1]}
 
