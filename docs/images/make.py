@@ -1,9 +1,11 @@
 """Draw the pictures of README and docs: ``python docs/images/make.py [NAME ...]``.
 
-``tutorial`` and ``mnist`` need MNIST, and take minutes each.
+``tutorial``, ``mnist`` and ``convolution`` need MNIST. The first two take minutes each,
+``convolution`` about a quarter of an hour.
 """
 
 import sys
+import time
 from pathlib import Path
 
 import matplotlib
@@ -109,6 +111,62 @@ def tutorial():
         plain(plots.tsne_means, vae, X_test, y_test),
     ]
     panels("tutorial", draw, size=(16, 5))
+
+
+def convolution(epochs=10):
+    """Tutorial 10's figure: convolutional and dense networks on MNIST, by epoch and by time."""
+    (X, _), (X_test, _) = vaelite.load_mnist(), vaelite.load_mnist(split="test")
+    encoder = vaelite.Convolutional((28, 28), channels=(16, 32))
+    networks = {
+        "convolutional": {"encoder": encoder, "decoder": encoder.transposed()},
+        "dense, 41 units": {"hidden_dim": 41},
+        "dense, 512 units": {"hidden_dim": 512},
+    }
+    settings = {"likelihood": "bernoulli", "latent_dim": 10, "stopping": "epochs", "rng": 0}
+    fits, limit = {}, {"max_epochs": epochs}
+    for name, network in networks.items():
+        vae, seconds = timed_fit(X, X_test, **limit, **network, **settings)
+        elbo = -np.array(vae.history["test_loss"])
+        fits[name] = vae, seconds, elbo
+        print(f"{name}: {sum(map(np.size, vae.params.values())):,} parameters")
+        for epoch in sorted({epochs // 2, epochs, len(elbo)}):
+            print(
+                f"  {epoch:4d} epochs,{seconds[epoch - 1]:6.0f} s: test ELBO {elbo[epoch - 1]:.2f}",
+                flush=True,
+            )
+        if name == "convolutional":  # the others have as much time
+            limit = {"max_epochs": 10_000, "seconds": seconds[-1]}
+
+    mosaic = [["epoch", "time"], ["samples 0", "samples 1"], ["rows 0", "rows 1"]]
+    size = {"figsize": (12, 9.5), "height_ratios": [4, 4, 1.9]}
+    figure, axes = plt.subplot_mosaic(mosaic, **size, layout="constrained")
+    styles = {"color": "k"}, {"color": "C1", "linestyle": "--"}, {"color": "C0", "linestyle": ":"}
+    for (name, (_, seconds, elbo)), style in zip(fits.items(), styles, strict=True):
+        axes["epoch"].plot(range(1, epochs + 1), elbo[:epochs], marker="o", label=name, **style)
+        axes["time"].plot(seconds, elbo, linewidth=2, label=name, **style)
+    axes["epoch"].set(xlabel="epoch", title="Test ELBO by epoch", xticks=range(1, epochs + 1))
+    axes["time"].set(xlabel="training time (CPU seconds)", title="Test ELBO by time")
+    best = max(elbo.max() for _, _, elbo in fits.values())
+    for ax in (axes["epoch"], axes["time"]):
+        ax.set(ylabel="ELBO (nats per image)", ylim=(best - 50, best + 3))
+        ax.legend(frameon=False, loc="lower right")
+    for number, (name, (vae, _, _)) in enumerate(list(fits.items())[:2]):
+        ax = plots.draw_grid(vae.sample(32, rng=0, mean=True), 8, ax=axes[f"samples {number}"])
+        ax.set_title(f"{name}: samples, E[x|z]")
+        ax = plots.reconstructions(vae, X_test, 10, ax=axes[f"rows {number}"])
+        ax.set_title(f"{name}: test images, and their reconstructions")
+    figure.savefig(FOLDER / "convolution.png", dpi=80)
+
+
+def timed_fit(X, X_test, seconds=None, **settings):
+    """A fit, and the CPU seconds until the end of each epoch; it stops after ``seconds``."""
+    start, ends = time.process_time(), []
+
+    def clock(_, state):
+        ends.append(time.process_time() - start)
+        return seconds is not None and ends[-1] >= seconds
+
+    return vaelite.fit(X, X_test, callbacks=[clock], **settings), ends
 
 
 def autoencoder():
@@ -302,6 +360,7 @@ DRAWINGS = (
     digits,
     mnist,
     tutorial,
+    convolution,
     autoencoder,
     categorical,
     truth,
@@ -309,6 +368,7 @@ DRAWINGS = (
     inside,
 )
 DRAW = {function.__name__: function for function in DRAWINGS}
+
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or DRAW:
