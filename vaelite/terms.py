@@ -6,8 +6,8 @@ For a row x with its code z::
                - neglogposterior(z, mu_z, logsigma_z))
 
 with ``z = reparameterize(mu_z, logsigma_z, eps)``. Every term returns one number per
-example, in nats. ``logsigma`` is the log of a standard deviation, never of a variance. The
-lecture drops the constants ``log(2 pi)``: ``normalized=False``. The lines under a term are
+example, in nats. ``logsigma`` is the log of a standard deviation, not of a variance.
+The lecture drops the constants ``log(2 pi)``: ``normalized=False``. Below each term are
 its derivatives, where ``g`` is the gradient with respect to its result.
 """
 
@@ -19,12 +19,12 @@ from autograd.numpy.numpy_vjps import unbroadcast, unbroadcast_f
 
 from .ops import differentiable, sum_of_squares
 
-HALF_LOG_2PI = math.log(2 * math.pi) / 2  # not a NumPy scalar: float32 stays float32
+HALF_LOG_2PI = math.log(2 * math.pi) / 2  # a Python float: float32 stays float32
 
 
 @differentiable
 def reparameterize(mu, logsigma, eps):
-    """A sample of N(mu, sigma^2), differentiable in its parameters: ``mu + sigma * eps``.
+    """A sample of N(mu, sigma^2) that is differentiable in both: ``mu + sigma * eps``.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def negloglikelihood(x, mu, logsigma, *, normalized=True):
     ----------
     x, mu : array, shape (batch, D)
     logsigma : array, shape (batch, 1) or (batch, D), or a scalar
-        Log standard deviations: one per example, one per element, or one for all. A sigma
+        Log standard deviations: one per example, one per element, or one for all. One
         that D elements share counts D times.
     normalized : bool
         False drops the constant ``D/2 log(2 pi)``, as the lecture does.
@@ -88,7 +88,7 @@ def negloglikelihood(x, mu, logsigma, *, normalized=True):
     --------
     >>> import numpy as np, vaelite
     >>> x, mu = np.array([[0.0, 1.0]]), np.array([[0.0, 3.0]])
-    >>> vaelite.negloglikelihood(x, mu, np.log(2.0))  # scipy: -norm(mu, 2).logpdf(x).sum()
+    >>> vaelite.negloglikelihood(x, mu, np.log(2.0))  # -norm(mu, 2).logpdf(x)
     array([3.72417143])
     """
     _check_shapes("x", x, mu, logsigma)
@@ -118,8 +118,8 @@ def neglogposterior(z, mu, logsigma, *, normalized=True):
     Examples
     --------
     >>> import numpy as np, vaelite
-    >>> vaelite.neglogposterior(np.zeros((1, 2)), np.zeros((1, 2)), np.zeros((1, 2))) / np.log(2 * np.pi)
-    array([1.])
+    >>> vaelite.neglogposterior(*np.zeros((3, 1, 2)))  # log(2 pi)
+    array([1.83787707])
     """
     _check_shapes("z", z, mu, logsigma)
     u = _standardize(z, mu, logsigma)
@@ -132,12 +132,12 @@ def _standardize(x, mu, logsigma):
 
 
 def _sum(logsigma, u):
-    """The sum of logsigma over the elements of u; one that several share counts for each."""
+    """The sum of logsigma over the elements of u; a shared one counts for each."""
     shared_by = u.shape[-1] / (np.shape(logsigma) or (1,))[-1]
     return shared_by * (logsigma if np.ndim(logsigma) == 0 else np.sum(logsigma, axis=-1))
 
 
-# The derivatives of both Gaussian terms: u / sigma, -u / sigma, and 1 - u^2 per element.
+# The derivatives of both Gaussian terms, per element: u / sigma, -u / sigma, 1 - u^2.
 
 
 def _d_x(g, u, logsigma):

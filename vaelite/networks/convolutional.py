@@ -107,7 +107,7 @@ class Convolutional(_ImageNetwork):
         )
 
     def check_inputs(self, n_inputs, n_conditions):
-        """Refuse rows that are not images of this shape, with the condition after them."""
+        """Refuse rows that are not an image of this shape, then the condition."""
         pixels = math.prod(self.image_shape)
         if n_inputs - n_conditions != pixels:
             product = " x ".join(map(str, self.image_shape))
