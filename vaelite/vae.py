@@ -1,14 +1,12 @@
 """The variational autoencoder: its settings, its networks, and what it minimizes."""
 
 from .fitting.settings import ELBOSettings, with_settings
-from .models.base import encoder_width
+from .models.base import encoder_width, run_encoder
 from .models.checks import check_fitted, check_network
 from .models.variational import VariationalModel
 from .networks import Head
-from .networks.base import own_params
 from .networks.dense import dense_unless_given
 from .objectives import objective_class
-from .ops import join
 
 
 class VAE(VariationalModel):
@@ -158,6 +156,4 @@ class VAE(VariationalModel):
         return kind(self._encode, self._decode, **terms, beta=float(beta), analytic_kl=is_analytic)
 
     def _encode(self, params, x, condition=None):
-        x = self.likelihood.encoder_input(x)
-        x = x if condition is None else join(x, condition)
-        return self.encoder(own_params(params, "encoder"), x, self._heads())
+        return run_encoder(self, params, self._heads(), x, condition)

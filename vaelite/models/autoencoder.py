@@ -5,11 +5,9 @@ import numpy as np
 from .. import training
 from ..fitting.settings import FitSettings, with_settings
 from ..networks import Head
-from ..networks.base import own_params
 from ..networks.dense import dense_unless_given
 from ..objectives import Reconstruction
-from ..ops import join
-from .base import LatentModel, encoder_width
+from .base import LatentModel, encoder_width, run_encoder
 from .checks import check_fitted, check_network
 
 
@@ -94,9 +92,7 @@ class Autoencoder(LatentModel):
         return Reconstruction(self._encode, self._decode, **self._terms(normalized))
 
     def _encode(self, params, x, condition=None):
-        x = self.likelihood.encoder_input(x)
-        x = x if condition is None else join(x, condition)
-        (z,) = self.encoder(own_params(params, "encoder"), x, self._heads())
+        (z,) = run_encoder(self, params, self._heads(), x, condition)
         return z
 
     def encode(self, X, *, condition=None):

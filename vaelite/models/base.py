@@ -351,3 +351,10 @@ def encoder_width(model):
     """Columns of the encoder's input: the likelihood's for a row, and the condition."""
     row = model.likelihood.encoder_input(np.zeros((1, model.n_features), np.float32))
     return row.shape[1] + model.n_conditions
+
+
+def run_encoder(model, params, heads, x, condition=None):
+    """The outputs of a model's encoder, a tuple with one array per head."""
+    x = model.likelihood.encoder_input(x)
+    x = x if condition is None else join(x, condition)
+    return model.encoder(own_params(params, "encoder"), x, heads)
