@@ -134,7 +134,8 @@ def stopping_rule(stopping, tol=None, patience=None):
     settings = {name: value for name, value in given.items() if value is not None}
     if callable(getattr(stopping, "update", None)) and not isinstance(stopping, type):
         if settings:
-            raise ValueError(f"pass {' and '.join(settings)} to the rule itself: {stopping!r}")
+            passed = " and ".join(f"{name}={value}" for name, value in settings.items())
+            raise ValueError(f"pass {passed} to the rule itself, which is {stopping!r} now")
         return copy.deepcopy(stopping)
     if isinstance(stopping, type):
         raise TypeError(f"stopping should be an object, got a class; pass {stopping.__name__}()")

@@ -46,7 +46,10 @@ def test_a_setting_that_a_model_does_not_have(kind, settings, digits):
     [
         ({"stopping": "epochs", "tol": 0.1}, 'tol=0.1 has no meaning with stopping="epochs"'),
         ({"stopping": "lecture", "patience": 3}, "patience=3 has no meaning"),
-        ({"stopping": vaelite.HeldOut(), "tol": 0.2}, "pass tol to the rule itself: HeldOut"),
+        (
+            {"stopping": vaelite.HeldOut(), "tol": 0.2},
+            "pass tol=0.2 to the rule itself, which is HeldOut",
+        ),
         ({"importance_samples": 2, "warmup_epochs": 3}, "warmup_epochs=3 has no meaning"),
     ],
 )

@@ -115,10 +115,12 @@ def _check_own(path, manifest, own):
 def _check_params(model, params):
     expected, found = model.shapes(), {name: array.shape for name, array in params.items()}
     if found != expected or len({array.dtype for array in params.values()}) != 1:
-        names = {*expected, *found}
-        different = sorted(name for name in names if expected.get(name) != found.get(name))
+        names = sorted({*expected, *found})
+        different = [name for name in names if expected.get(name) != found.get(name)]
+        first = next(iter(different), "")
         raise ModelFileError(
-            f"the arrays {', '.join(different)} do not fit the settings that are saved with them"
+            f"the arrays {', '.join(different)} do not fit the networks: {first} has shape "
+            f"{found.get(first)}, expected {expected.get(first)}"
         )
 
 

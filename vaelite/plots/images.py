@@ -84,5 +84,6 @@ def samples(vae, n=64, rng=None, image_shape=None, *, condition=None, ax=None):
     """
     images = vae.sample(check_count("n", n), rng, mean=True, condition=condition)
     ax = draw_images(images, image_shape, ax)
-    ax.set_title("Samples: E[x|z] for z from the prior")
+    given = "z" if condition is None else "z, c"
+    ax.set_title(f"Samples: E[x|{given}] for z from the prior")
     return ax
