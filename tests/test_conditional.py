@@ -161,6 +161,19 @@ def test_a_condition_for_a_model_without_one(vae, data):
         vae.encode(X[:5], condition=C[:5])
 
 
+def test_as_many_labels_as_classes_are_not_taken_for_one_row(conditional):
+    with pytest.raises(ValueError, match=r"for class labels y pass np.eye"):
+        conditional.sample(10, condition=np.arange(10))
+
+
+def test_a_condition_far_from_1_warns(data):
+    X, C, _ = data
+    with pytest.warns(UserWarning, match="condition has values up to 50 from 0"):
+        vaelite.fit(X, condition=(C * 50).astype(np.uint8), **SETTINGS)
+    with pytest.raises(ValueError, match="condition_test is for X_test"):
+        vaelite.fit(X, condition_test=C, **SETTINGS)
+
+
 def test_labels_in_place_of_a_condition(data):
     X, _, y = data
     with pytest.raises(ValueError, match=r"for class labels y pass np.eye"):

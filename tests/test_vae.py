@@ -425,3 +425,26 @@ def test_the_docstring_of_fit_names_every_setting():
     doc = vaelite.fit.__doc__
     for name in inspect.signature(vaelite.fit).parameters:
         assert f"``{name}``" in doc or f"\n    {name} :" in doc, name
+
+
+def test_models_that_a_callback_keeps_stay_as_they_were(digits, quick):
+    X, kept = digits[0][:200], []
+    vaelite.fit(X, **quick, callbacks=lambda vae, state: kept.append((vae, vae.score(X))))
+    assert [len(model.history["epoch"]) for model, _ in kept] == [1, 2, 3, 4]
+    assert len({score for _, score in kept}) == 4
+    assert all(model.score(X) == score for model, score in kept)
+
+
+def test_parameters_can_be_replaced_by_others_that_fit(vae):
+    model = vaelite.VAE(hidden_dim=32).build(64, rng=1)
+    model.params = vae.params
+    assert np.array_equal(model.sample(3, rng=0), vae.sample(3, rng=0))
+    without = {name: array for name, array in vae.params.items() if name != "encoder.0.b"}
+    with pytest.raises(ValueError, match="the parameters of the model should be encoder.0.W"):
+        model.params = without
+    with pytest.raises(ValueError, match=r"encoder.0.b of the model should be .* of shape \(32,\)"):
+        model.params = {**vae.params, "encoder.0.b": np.zeros(1, np.float32)}
+
+
+def test_build_has_the_models_dtype():
+    assert vaelite.VAE(dtype="float64").build(6).params["encoder.0.W"].dtype == np.float64

@@ -180,7 +180,7 @@ class TrainState:
             n_features=run.n_features,
             n_conditions=run.n_conditions,
             stop_reason=self.stop_reason or f"max_epochs: ran all {run.max_epochs}",
-            converged=self.rule.reason() is not None,
+            converged=bool(self.rule.reason()),
             n_epochs=len(self.history["epoch"]),
             best_epoch=self.best_epoch,
             history=self.history,

@@ -136,6 +136,11 @@ def stopping_rule(stopping, tol=None, patience=None):
         if settings:
             passed = " and ".join(f"{name}={value}" for name, value in settings.items())
             raise ValueError(f"pass {passed} to the rule itself, which is {stopping!r} now")
+        for name in ("reason", "holds_out", "needs_losses"):
+            if not hasattr(stopping, name):
+                raise TypeError(
+                    f"a stopping rule needs {name}, as HeldOut has; {stopping!r} lacks it"
+                )
         return copy.deepcopy(stopping)
     if isinstance(stopping, type):
         raise TypeError(f"stopping should be an object, got a class; pass {stopping.__name__}()")

@@ -83,6 +83,31 @@ def test_one_rule_can_serve_several_fits(digits, quick):
     assert (rule.best, rule.failures) == (None, 0)
 
 
+class OwnRule:
+    """Stops after two epochs; it has what `vaelite.HeldOut` has, but holds no rows out."""
+
+    holds_out = needs_losses = False
+    seen = 0
+
+    def update(self, losses):
+        self.seen += 1
+        return True
+
+    def reason(self):
+        return "two are enough" if self.seen == 2 else None
+
+
+def test_a_rule_of_your_own(digits, quick):
+    vae = vaelite.fit(digits[0][:200], **{**quick, "stopping": OwnRule()})
+    assert (vae.n_epochs, vae.converged, vae.stop_reason) == (2, True, "two are enough")
+    rule = OwnRule()
+    rule.reason = None
+    with pytest.raises(TypeError, match="a stopping rule needs needs_losses, as HeldOut has"):
+        vaelite.fit(
+            digits[0], stopping=type("R", (), {"update": print, "reason": 0, "holds_out": 0})()
+        )
+
+
 def test_held_out_losses_have_their_own_name(digits, quick):
     X = digits[0][:300]
     held_out = vaelite.fit(X, **{**quick, "stopping": vaelite.HeldOut(patience=1, tol=1e9)})

@@ -133,6 +133,19 @@ def test_custom_networks_are_saved_and_loaded_like_a_likelihood(digits, tmp_path
         vaelite.load(path, encoder=Skip(6))
 
 
+@pytest.mark.parametrize(
+    ("own", "error", "message"),
+    [
+        ({"encoder": Skip}, TypeError, "encoder should be an object, got the class Skip"),
+        ({"encoder": None}, TypeError, "encoder should be an object like Dense"),
+        ({"backend": "gpu"}, ValueError, "backend should be one of"),
+    ],
+)
+def test_a_wrong_argument_is_not_the_files_fault(own, error, message):
+    with pytest.raises(error, match=message):
+        vaelite.load(FORMAT_1 / "torch.npz", **own)
+
+
 class Mine(vaelite.VAE):
     """A class of model that `vaelite.load` could not know."""
 

@@ -87,6 +87,80 @@ class Misshapen(Recurrent):
 
 
 def test_a_network_with_outputs_of_another_shape_is_explained(digits):
-    message = r"output mu of Misshapen should have shape \(3, 2\) .* got \(3, 1\)"
+    message = r"output mu of Misshapen should be an array .* \(3, 2\) .* got ndarray of shape \(3, 1\)"
     with pytest.raises(ValueError, match=message):
         vaelite.fit(digits[0], encoder=Misshapen(8, 4), **SETTINGS)
+
+
+class Transposed(vaelite.Dense):
+    """Weights as PyTorch has them, turned round: their memory is in another order."""
+
+    def init_params(self, rng, shapes, dtype):
+        return {k: rng.normal(0, 0.3, shape[::-1]).T.astype(dtype) for k, shape in shapes.items()}
+
+
+def test_weights_in_any_memory_order_are_trained(digits):
+    X = digits[0][:200]
+    before = vaelite.VAE(encoder=Transposed(8)).build(64, rng=0).params
+    after = vaelite.fit(X, encoder=Transposed(8), **SETTINGS).params
+    assert all(array.flags.c_contiguous for array in after.values())
+    assert not [name for name in after if np.array_equal(before[name], after[name])]
+
+
+def test_the_first_weights_are_copied(vae, digits):
+    """A network that starts from another model's weights does not change that model."""
+
+    class Warm(vaelite.Dense):
+        def init_params(self, rng, shapes, dtype):
+            return {name: vae.params[f"encoder.{name}"] for name in shapes}
+
+    before = {name: array.copy() for name, array in vae.params.items()}
+    vaelite.fit(digits[0][:200], encoder=Warm(32), **SETTINGS)
+    assert all(np.array_equal(array, vae.params[name]) for name, array in before.items())
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "message"),
+    [
+        (None, TypeError, "the parameters of encoder should be a dict of arrays, got None"),
+        ({"W": np.zeros(3)}, ValueError, "the parameters of encoder should be 0.W, 0.b, .* got W"),
+    ],
+)
+def test_first_weights_that_do_not_fit(params, error, message, digits):
+    class Bad(vaelite.Dense):
+        def init_params(self, rng, shapes, dtype):
+            return params
+
+    with pytest.raises(error, match=message):
+        vaelite.fit(digits[0], encoder=Bad(8), **SETTINGS)
+
+
+def test_first_weights_of_another_shape_and_dtype(digits):
+    class Other(vaelite.Dense):
+        def init_params(self, rng, shapes, dtype):
+            return {name: rng.normal(0, 0.1, shape) for name, shape in shapes.items()}
+
+    vae = vaelite.fit(digits[0][:200], encoder=Other(8), **SETTINGS)
+    assert {array.dtype for array in vae.params.values()} == {np.dtype(np.float32)}
+
+    class Misshapen(vaelite.Dense):
+        def init_params(self, rng, shapes, dtype):
+            return {name: np.zeros(1) for name in shapes}
+
+    with pytest.raises(
+        ValueError, match=r"0.W of encoder should be an array of floats of shape \(64, 8\)"
+    ):
+        vaelite.fit(digits[0], encoder=Misshapen(8), **SETTINGS)
+
+
+def test_a_network_without_parameters(digits):
+    class Fixed(vaelite.Network):
+        def shapes(self, n_inputs, heads):
+            return {}
+
+        def __call__(self, params, h, heads):
+            return tuple(h[:, : head.size] - 0.5 for head in heads.values())
+
+    vae = vaelite.fit(digits[0][:200], encoder=Fixed(), **SETTINGS)
+    assert not any(name.startswith("encoder") for name in vae.params)
+    assert np.array_equal(vae.encode(digits[0][:5])[0], digits[0][:5, :2] - 0.5)

@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays.backend import Backend
-from ..checks import check_number
+from ..checks import check_number, warn
 from .batches import read_batch, row_batches
 from .checks import check_array, check_grey_levels, check_width, summarize
 from .rows import RowReader, RowSubset
+
+LARGE = 30  # conditions with values that far from 0 are not standardized
 
 
 class Batch(NamedTuple):
@@ -216,7 +218,7 @@ def check_condition(condition, n, dtype, n_conditions=None, *, name="condition")
         return None
     if n_conditions == 0:
         raise ValueError(f"the model was fitted without a condition: leave out {name}=")
-    if np.ndim(condition) == 1 and np.shape(condition) == (n_conditions,):
+    if _is_one_row(condition, n, n_conditions):
         condition = np.broadcast_to(np.asarray(condition), (n, n_conditions))
     if np.ndim(condition) == 1:
         raise ValueError(
@@ -229,5 +231,25 @@ def check_condition(condition, n, dtype, n_conditions=None, *, name="condition")
     if n_conditions is not None:
         check_width(name, condition, n_conditions, "the model")
     if n:
-        summarize(condition, dtype, name, grey_levels=False)
+        summary = summarize(condition, dtype, name, grey_levels=False)
+        if n_conditions is None:
+            _warn_of_scale(summary, name)
     return condition
+
+
+def _warn_of_scale(summary, name):
+    """Warn of conditions to fit that are far from 1."""
+    if (largest := max(-summary.low.min(), summary.high.max())) > LARGE:
+        warn(
+            f"{name} has values up to {largest:g} from 0; networks learn well from values near 1: "
+            "rescale it (uint8 conditions are numbers, not grey levels)"
+        )
+
+
+def _is_one_row(condition, n, n_conditions):
+    """Whether a condition is one row for all examples, not a label per example."""
+    if np.shape(condition) != (n_conditions,):
+        return False
+    values = np.asarray(condition)
+    are_labels = values.dtype.kind in "iu" and n == n_conditions > 1 and values.max() > 1
+    return not are_labels

@@ -33,6 +33,7 @@ CONSTRAINTS = {
     "batch_size": check_count,
     "learning_rate": positive,
     "max_epochs": check_count,
+    "validation_fraction": partial(check_number, low=0, high=1),
     "steps_per_epoch": _optional(check_count),
     "log_every": check_count,
     "normalized": check_flag,
@@ -78,8 +79,9 @@ class FitSettings:
         Iterations between two entries of ``log``, and between two printed lines.
     callbacks : callable or list of callable
         Called as ``callback(model, state)`` after every epoch, with the model as
-        trained so far and a `State`; training stops if one returns True. Methods
-        ``on_iteration(model, state)`` and ``on_end(model, state)`` are called as well.
+        trained so far, which it may keep, and a `State`. Training stops if one returns
+        True. Methods ``on_iteration(model, state)`` and ``on_end(model, state)`` are
+        called as well.
     """
 
     batch_size: int = BATCH_SIZE

@@ -12,7 +12,7 @@ ADVICE = (
 )
 
 
-def try_network(network, n_inputs, heads, params):
+def try_network(network, n_inputs, heads, params, dtype):
     """Compute a network's outputs once, for a few rows.
 
     Parameters
@@ -22,13 +22,15 @@ def try_network(network, n_inputs, heads, params):
     heads : dict of str to Head
     params : dict of arrays
         The network's own.
+    dtype : dtype
+        Of the input.
 
     Raises
     ------
     ValueError
         If the outputs are not one array of the right shape per head.
     """
-    rows, dtype = 3, next(iter(params.values())).dtype
+    rows = 3
     outputs = network(params, np.full((rows, n_inputs), 0.5, dtype), heads)
     kind = type(network).__name__
     if not isinstance(outputs, tuple | list) or len(outputs) != len(heads):
@@ -36,12 +38,11 @@ def try_network(network, n_inputs, heads, params):
         raise ValueError(
             f"{kind} should return {len(heads)} outputs ({', '.join(heads)}), got {found}"
         )
-    for (name, (size, varies)), array in zip(heads.items(), outputs, strict=True):
-        shape = np.shape(array)
-        if shape != (rows, size) and (varies or shape not in ((1, size), (size,))):
+    for (name, head), array in zip(heads.items(), outputs, strict=True):
+        if np.shape(array) != (rows, head.size) or not hasattr(array, "dtype"):
             raise ValueError(
-                f"the output {name} of {kind} should have shape {(rows, size)} for {rows} rows, "
-                f"got {shape}"
+                f"the output {name} of {kind} should be an array of shape {(rows, head.size)} for "
+                f"{rows} rows, got {type(array).__name__} of shape {np.shape(array)}"
             )
 
 

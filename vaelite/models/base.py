@@ -13,6 +13,7 @@ import numpy as np
 from .. import terms
 from ..adam import Adam
 from ..arrays.backend import BACKENDS, get_backend
+from ..arrays.dispatch import read_only
 from ..arrays.streams import Stream, generator, sampling_generator, seed_sequence
 from ..checks import check_callable, check_choice, check_count, check_dtype
 from ..data.checks import check_array, check_width, summarize
@@ -27,7 +28,7 @@ from ..ops import join
 from ..state import Solution, TrainState
 from ..training import train
 from . import files
-from .checks import check_fitted, check_likelihood, check_network
+from .checks import check_fitted, check_likelihood, check_network, check_params
 
 OWN_TERMS = (*TERMS, "reparameterize")
 
@@ -89,6 +90,7 @@ class LatentModel:
     @params.setter
     def params(self, params):
         check_fitted(self)
+        params = check_params("the model", params, self.shapes(), self.solution.dtype)
         self.solution = replace(self.solution, params=params)
 
     # Every fit: settings, data, run, solution.
@@ -97,6 +99,8 @@ class LatentModel:
         data = self._checked(X, "X", fitting=True).given(condition).held()
         seed, rule = seed_sequence(settings.rng), settings.rule()
         evaluated = {"val" if rule.holds_out else "eval": data}
+        if X_test is None and condition_test is not None:
+            raise ValueError("condition_test is for X_test, which was not passed")
         if X_test is not None:
             test = self._checked(X_test, "X_test", data.dtype, data.n_features).held()
             test = test.given(condition_test, data.n_conditions, name="condition_test")
@@ -106,7 +110,7 @@ class LatentModel:
             data, evaluated["val"] = data.split(settings.validation_fraction, rng)
         model = self._started(data.n_features, data.n_conditions, data.dtype, seed)
         for name, (network, n_inputs, heads) in model.networks().items():
-            try_network(network, n_inputs, heads, own_params(model.params, name))
+            try_network(network, n_inputs, heads, own_params(model.params, name), data.dtype)
         if settings.progress and self.backend_name != "numpy":
             print(f"> backend = {self.backend.name}")
         run, state = model._plan(settings.for_rows(len(data)), seed, rule, data, evaluated)
@@ -126,8 +130,9 @@ class LatentModel:
         return solution
 
     def _at(self, state):
-        """A copy of the model as trained so far, for callbacks."""
-        params = {name: self.backend.to_host(array) for name, array in state.params.items()}
+        """A copy of the model as trained so far, for callbacks; they may keep it."""
+        to_host = self.backend.to_host
+        params = {name: read_only(to_host(array).copy()) for name, array in state.params.items()}
         solution = Solution(
             params,
             self.n_features,
@@ -136,8 +141,8 @@ class LatentModel:
             False,
             state.epoch,
             state.best_epoch,
-            state.history,
-            state.log,
+            {name: list(values) for name, values in state.history.items()},
+            {name: list(values) for name, values in state.log.items()},
         )
         return self._with(self._solved(solution))
 
@@ -153,17 +158,20 @@ class LatentModel:
         rng = generator(seed, Stream.INIT)
         for prefix, (network, n_inputs, heads) in start.networks().items():
             network.check_inputs(n_inputs, n_conditions)
-            params = network.init_params(rng, network.shapes(n_inputs, heads), dtype)
-            start.params |= {f"{prefix}.{name}": array for name, array in params.items()}
+            shapes = network.shapes(n_inputs, heads)
+            params = check_params(prefix, network.init_params(rng, shapes, dtype), shapes)
+            for name, array in params.items():  # copies in C order, to be trained in place
+                start.params[f"{prefix}.{name}"] = np.array(array, dtype, order="C")
         return start
 
-    def build(self, n_features, dtype=np.float32, rng=None, n_conditions=0):
+    def build(self, n_features, dtype=None, rng=None, n_conditions=0):
         """Give the model new random weights, as `fit` does when it starts.
 
         Parameters
         ----------
         n_features : int
-        dtype : {float32, float64}
+        dtype : {float32, float64}, optional
+            By default the model's dtype, or float32.
         rng : None, int, SeedSequence or Generator
         n_conditions : int
             Columns of the condition, for a conditional model.
@@ -174,8 +182,8 @@ class LatentModel:
         """
         n_features = check_count("n_features", n_features)
         n_conditions = check_count("n_conditions", n_conditions, minimum=0)
-        seed = seed_sequence(rng)
-        start = self._started(n_features, n_conditions, check_dtype(dtype), seed)
+        dtype = check_dtype(dtype or self.dtype or np.float32)
+        start = self._started(n_features, n_conditions, dtype, seed_sequence(rng))
         self.solution = start.solution
         return self
 

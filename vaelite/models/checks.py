@@ -65,3 +65,31 @@ def _check_methods(name, value, methods, expected):
         if not callable(getattr(value, method, None)):
             raise TypeError(f"{name} should be {expected}, got {value!r} without {method}()")
     return value
+
+
+def check_params(owner, params, shapes, dtype=None):
+    """Return parameters with the right names, shapes and, if one is passed, dtype.
+
+    Parameters
+    ----------
+    owner : str
+        What error messages call the owner.
+    params : dict of arrays
+    shapes : dict of str to tuple of int
+    dtype : dtype, optional
+    """
+    if not isinstance(params, dict):
+        raise TypeError(f"the parameters of {owner} should be a dict of arrays, got {params!r}")
+    if params.keys() != shapes.keys():
+        raise ValueError(
+            f"the parameters of {owner} should be {', '.join(shapes)}, got {', '.join(params)}"
+        )
+    for name, array in params.items():
+        kind, shape = getattr(array, "dtype", np.dtype(object)), tuple(shapes[name])
+        if np.shape(array) != shape or kind.kind != "f" or dtype not in (None, kind):
+            expected = "floats" if dtype is None else dtype
+            raise ValueError(
+                f"{name} of {owner} should be an array of {expected} of shape {shape}, got "
+                f"{kind} of shape {np.shape(array)}"
+            )
+    return params

@@ -7,12 +7,20 @@ new field never makes an old file unreadable. Format 1 can still be read.
 from dataclasses import fields
 
 from ..arrays import storage
+from ..arrays.backend import BACKENDS, get_backend
+from ..checks import check_callable, check_choice
 from ..exceptions import ModelFileError
 from ..likelihoods import LIKELIHOODS
 from ..networks import NETWORKS
 from ..state import Solution
+from .checks import check_likelihood, check_network
 
 SOLUTION = "converged", "stop_reason", "n_epochs", "best_epoch", "history", "log"
+OWN_PARTS = {
+    "encoder": check_network,
+    "decoder": check_network,
+    "likelihood": lambda name, part: check_likelihood(part),
+}
 HELD_OUT = "heldout"  # format 1: the rule whose evaluated rows are held-out rows
 
 
@@ -66,6 +74,9 @@ def load(path, kinds, own, backend):
         If the file is not a saved model, is damaged or of a newer format, or needs
         parts of your own that were not passed.
     """
+    for name, part in own.items():  # their faults are not the file's
+        OWN_PARTS.get(name, check_callable)(name, part)
+    get_backend(check_choice("backend", backend, BACKENDS))
     manifest, params = storage.load(path)
     try:
         manifest = _from_format_1(manifest) if manifest["format"] == 1 else manifest
