@@ -109,8 +109,6 @@ class LatentModel:
             rng = generator(seed, Stream.SPLIT)
             data, evaluated["val"] = data.split(settings.validation_fraction, rng)
         model = self._started(data.n_features, data.n_conditions, data.dtype, seed)
-        for name, (network, n_inputs, heads) in model.networks().items():
-            try_network(network, n_inputs, heads, own_params(model.params, name), data.dtype)
         if settings.progress and self.backend_name != "numpy":
             print(f"> backend = {self.backend.name}")
         run, state = model._plan(settings.for_rows(len(data)), seed, rule, data, evaluated)
@@ -162,6 +160,7 @@ class LatentModel:
             params = check_params(prefix, network.init_params(rng, shapes, dtype), shapes)
             for name, array in params.items():  # copies in C order, to be trained in place
                 start.params[f"{prefix}.{name}"] = np.array(array, dtype, order="C")
+            try_network(network, n_inputs, heads, own_params(start.params, prefix), dtype)
         return start
 
     def build(self, n_features, dtype=None, rng=None, n_conditions=0):
