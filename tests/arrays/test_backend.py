@@ -351,6 +351,17 @@ def test_autograd_without_vaelites_change_makes_host_arrays(device, monkeypatch)
 # The choice of a backend
 
 
+def test_inference_for_a_conditional_model(digits, quick):
+    X, C = digits[0][:60], np.eye(10, dtype=np.float32)[digits[1][:60]]
+    vae = vaelite.fit(X, condition=C, **quick, backend="cupy")
+    assert vaelite.infer(vae, X, condition=C, n_steps=3)[0].shape == (60, 2)
+    assert vaelite.log_evidence(vae, X, 20, condition=C).value.shape == (60,)
+    assert vaelite.elbo_parts(vae, X, condition=C).kl.shape == (60, 2)
+    score = vae.score(X, condition=C)
+    found = vaelite.ledger(vae, X, condition=C)
+    assert sum(found.terms.values()) == pytest.approx(-score, rel=1e-3)
+
+
 def test_progress_names_the_backend(digits, quick, capsys):
     vaelite.fit(digits[0][:200], **quick, backend="cupy", progress=True)
     assert capsys.readouterr().out.startswith("> backend = cupy\n")

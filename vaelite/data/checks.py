@@ -8,6 +8,7 @@ from ..checks import warn
 from .rows import RowReader, WithDtype
 
 CHUNK_BYTES = 2**24  # of data that are read together
+LARGE = 30  # data with values that far from 0 are not standardized
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Summary:
     low: np.ndarray
     high: np.ndarray
     whole: bool
+
+    @property
+    def largest(self):
+        """The largest distance of a value from 0."""
+        return max(-self.low.min(), self.high.max())
 
 
 def check_array(X, name="X"):

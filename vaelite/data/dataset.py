@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays.backend import Backend
+from ..arrays.dispatch import to_host
 from ..checks import check_number, warn
 from .batches import read_batch, row_batches
-from .checks import check_array, check_grey_levels, check_width, summarize
+from .checks import LARGE, check_array, check_grey_levels, check_width, summarize
 from .rows import RowReader, RowSubset
-
-LARGE = 30  # conditions with values that far from 0 are not standardized
 
 
 class Batch(NamedTuple):
@@ -31,6 +30,11 @@ class Batch(NamedTuple):
     eps: Any
     rows: Any
     condition: Any = None
+
+    def on_host(self):
+        """Return the batch as NumPy arrays."""
+        x, eps, condition = map(to_host, (self.x, self.eps, self.condition))
+        return self._replace(x=x, eps=eps, condition=condition)
 
 
 @dataclass(frozen=True)
@@ -239,10 +243,10 @@ def check_condition(condition, n, dtype, n_conditions=None, *, name="condition")
 
 def _warn_of_scale(summary, name):
     """Warn of conditions to fit that are far from 1."""
-    if (largest := max(-summary.low.min(), summary.high.max())) > LARGE:
+    if summary.largest > LARGE:
         warn(
-            f"{name} has values up to {largest:g} from 0; networks learn well from values near 1: "
-            "rescale it (uint8 conditions are numbers, not grey levels)"
+            f"{name} has values up to {summary.largest:g} from 0; networks learn well from "
+            "values near 1: rescale it (uint8 conditions are numbers, not grey levels)"
         )
 
 

@@ -99,6 +99,8 @@ class FitSettings:
     callbacks: Any = ()
 
     excluded = ()  # settings that a derived class does not have
+    samples = 1  # of z per example; a derived class may have a setting for it
+    warmup_epochs = 0  # likewise
 
     def __post_init__(self):
         for setting in fields(self):
@@ -130,9 +132,6 @@ class FitSettings:
         if self.batch_size > n and self.batch_size != BATCH_SIZE:
             warn(f"batch_size={self.batch_size} is above the {n} rows to train on; using {n}")
         return replace(self, batch_size=min(self.batch_size, n))
-
-    samples = 1  # of z per example
-    warmup_epochs = 0
 
     def of_objective(self):
         """Return the settings that the model's ``objective`` takes."""
@@ -199,6 +198,10 @@ class MeanFieldSettings(ELBOSettings):
     local_learning_rate: float = 0.3
 
     excluded = "patience", "validation_fraction", "steps_per_epoch", "importance_samples"
+
+    def of_objective(self):
+        """Return the settings that the model's ``objective`` takes."""
+        return {"normalized": self.normalized, "kl": self.kl, "beta": self.beta}
 
     def rule(self):
         """Return a new stopping rule, one that holds no rows out."""

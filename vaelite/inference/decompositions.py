@@ -56,13 +56,11 @@ def elbo_parts(vae, X, rng=0, *, condition=None):
     """
     _check_normal(vae)
     mu, logsigma = vae.encode(X, condition=condition)
-    nll, to_host = [], vae.backend.to_host
-    for batch in vae.noisy_batches(X, sampling_generator(rng), condition=condition):
-        z = reparameterize(mu[batch.rows], logsigma[batch.rows], to_host(batch.eps))
-        c = None if batch.condition is None else to_host(batch.condition)
+    nll, noisy = [], vae.noisy_batches(X, sampling_generator(rng), condition=condition)
+    for x, eps, rows, c in (batch.on_host() for batch in noisy):
         objective = vae.objective().given(c)
-        outputs = objective.decode(vae.params, z)
-        nll.append(objective.negloglikelihood(to_host(batch.x), *outputs))
+        z = reparameterize(mu[rows], logsigma[rows], eps)
+        nll.append(objective.negloglikelihood(x, *objective.decode(vae.params, z)))
     return ELBOParts(np.concatenate(nll), kl_divergence(mu[..., None], logsigma[..., None]))
 
 

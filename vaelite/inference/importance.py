@@ -133,13 +133,10 @@ def _log_weights(vae, X, n_samples, rng, q, from_prior, condition, progress):
     q = vae.encode(X, condition=condition) if q is None else check_q(vae, X, q)
     batches = vae.batches(X, max(1, CHUNK_ROWS // n_samples), condition=condition)
     for batch in track(batches, len(q[0]), progress):
-        objective = vae.objective().given(_on_host(vae, batch.condition))
-        rows = _on_host(vae, batch.x), *(array[batch.rows] for array in q)
+        batch = batch.on_host()
+        objective = vae.objective().given(batch.condition)
+        rows = batch.x, *(array[batch.rows] for array in q)
         yield _weights_of_rows(objective, vae.params, rows, n_samples, from_prior, rng)
-
-
-def _on_host(vae, array):
-    return None if array is None else vae.backend.to_host(array)
 
 
 def _weights_of_rows(objective, params, rows, n_samples, from_prior, rng):

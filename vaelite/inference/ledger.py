@@ -108,9 +108,8 @@ def ledger(vae, X, rng=0, kl_weight=PYTORCH_VAE_WEIGHT, *, condition=None):
 
 def _columns(vae, batch):
     """The terms of each row of a batch by name, and what the losses of others need."""
-    to_host, condition = vae.backend.to_host, batch.condition
-    x, eps = to_host(batch.x), to_host(batch.eps)
-    objective = vae.objective().given(None if condition is None else to_host(condition))
+    x, eps, _, condition = batch.on_host()
+    objective = vae.objective().given(condition)
     z = objective.encode(vae.params, x)
     columns = {}
     if vae.has_posterior:

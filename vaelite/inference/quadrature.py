@@ -148,7 +148,7 @@ class Quadrature:
         nodes = np.stack(grid, axis=-1).reshape(-1, self.vae.latent_dim)
         batches = self.vae.batches(X, max(1, 10_000 * CHUNK_ROWS // len(nodes)))
         for batch in track(batches, np.shape(X)[0], progress):
-            rows = self.vae.backend.to_host(batch.x)
+            rows = batch.on_host().x
             log_joint, done = np.empty((len(rows), len(nodes))), 0
             for z in minibatches(nodes, CHUNK_ROWS, self.vae.solution.dtype):
                 outputs, nlp = objective.decode(params, z), objective.neglogprior(z)

@@ -8,13 +8,13 @@ import autograd.numpy as np
 
 from .. import terms
 from ..checks import warn
+from ..data.checks import LARGE
 from ..networks.base import Head
 from ..ops import full, logistic
 from .base import Likelihood, check_unit_interval
 
 # The log standard deviation of rounding to 8 bits: -6.78.
 QUANTIZATION = -math.log(255 * math.sqrt(12))
-LARGE = 30  # larger absolute values are a sign of data that are not standardized
 
 
 @dataclass(frozen=True)
@@ -112,10 +112,10 @@ class Gaussian(Likelihood):
                 f"{constant[0]}; with one sigma per feature, theirs will fall to the floor; drop "
                 'them, or use Gaussian(sigma="image")'
             )
-        if (largest := max(-low.min(), high.max())) > LARGE:
+        if summary.largest > LARGE:
             warn(
-                f"X has values up to {largest:g} from 0; networks learn well from values near 1: "
-                "standardize, X = (X - X.mean(axis=0)) / X.std(axis=0), where the features vary"
+                f"X has values up to {summary.largest:g} from 0; networks learn well from "
+                "values near 1: standardize, X = (X - X.mean(axis=0)) / X.std(axis=0), where the features vary"
             )
 
     def ledger(self, nll, mu, logsigma):

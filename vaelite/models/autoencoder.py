@@ -1,7 +1,5 @@
 """The autoencoder: the same networks as the VAE's, without noise, prior and KL."""
 
-import numpy as np
-
 from .. import training
 from ..fitting.settings import FitSettings, with_settings
 from ..networks import Head
@@ -115,5 +113,5 @@ class Autoencoder(LatentModel):
 
     def reconstruction_loss(self, X, *, condition=None):
         """Return ``-log p(x|z)`` of each row at its code, shape (n,), in nats."""
-        batches = self.noisy_batches(X, np.random.default_rng(0), condition=condition)
+        batches = self.batches(X, condition=condition)  # the loss needs no noise
         return training.evaluate(self.objective(), self._device_params(), batches)[0]

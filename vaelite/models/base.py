@@ -102,9 +102,9 @@ class LatentModel:
         if X_test is None and condition_test is not None:
             raise ValueError("condition_test is for X_test, which was not passed")
         if X_test is not None:
-            test = self._checked(X_test, "X_test", data.dtype, data.n_features).held()
+            test = self._checked(X_test, "X_test", data.dtype, data.n_features)
             test = test.given(condition_test, data.n_conditions, name="condition_test")
-            evaluated = (evaluated if rule.needs_losses else {}) | {"test": test}
+            evaluated = (evaluated if rule.needs_losses else {}) | {"test": test.held()}
         if rule.holds_out:
             rng = generator(seed, Stream.SPLIT)
             data, evaluated["val"] = data.split(settings.validation_fraction, rng)

@@ -16,7 +16,7 @@ from ..state import Solution
 from .checks import check_likelihood, check_network
 
 SOLUTION = "converged", "stop_reason", "n_epochs", "best_epoch", "history", "log"
-OWN_PARTS = {
+PART_CHECKS = {
     "encoder": check_network,
     "decoder": check_network,
     "likelihood": lambda name, part: check_likelihood(part),
@@ -75,7 +75,7 @@ def load(path, kinds, own, backend):
         parts of your own that were not passed.
     """
     for name, part in own.items():  # their faults are not the file's
-        OWN_PARTS.get(name, check_callable)(name, part)
+        PART_CHECKS.get(name, check_callable)(name, part)
     get_backend(check_choice("backend", backend, BACKENDS))
     manifest, params = storage.load(path)
     try:

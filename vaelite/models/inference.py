@@ -94,7 +94,8 @@ def infer(
     batches = vae.batches(X, max(1, CHUNK_ROWS // n_samples), condition=condition)
     found = []
     for batch in track(batches, np.shape(X)[0], progress):
-        given, x = objective.given(batch.condition), vae.backend.to_host(batch.x)
+        batch = batch.on_host()
+        given, x = objective.given(batch.condition), batch.x
         if q is None:
             start = _best_of_the_prior(given, vae, x, rng)
         else:

@@ -118,7 +118,7 @@ class MeanField(VariationalModel):
 
     def _plan(self, settings, seed, rule, data, evaluated):
         """A run that also trains each row's mu and logsigma, from the prior on."""
-        target = self.objective(normalized=settings.normalized, kl=settings.kl, beta=settings.beta)
+        target = self.objective(**settings.of_objective())
         target = replace(target, encode=lambda params, x, c=None: tuple(params[k] for k in Q))
         run = LocalRun(target, seed, settings, self.latent_dim, data, evaluated)
         shape = len(data), self.latent_dim
