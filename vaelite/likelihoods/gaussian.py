@@ -115,7 +115,8 @@ class Gaussian(Likelihood):
         if summary.largest > LARGE:
             warn(
                 f"X has values up to {summary.largest:g} from 0; networks learn well from "
-                "values near 1: standardize, X = (X - X.mean(axis=0)) / X.std(axis=0), where the features vary"
+                "values near 1: standardize, X = (X - X.mean(axis=0)) / X.std(axis=0), where the "
+                "features vary"
             )
 
     def ledger(self, nll, mu, logsigma):
