@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 def lecture(X, learning_rate, **settings):
     """The lecture's 20 epochs, evaluated on the training images, without constants."""
     settings |= {"learning_rate": learning_rate, "max_epochs": 20, "stopping": "epochs"}
-    settings |= {"batch_size": 128, "normalized": False}
+    settings |= {"batch_size": 128, "start": "network", "normalized": False}
     return vaelite.fit(X, hidden_dim=512, latent_dim=2, **settings)
 
 

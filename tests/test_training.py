@@ -35,6 +35,9 @@ class Plan:
             eps = noise.standard_normal((len(x), 2))
             yield (x * np.nan if (epoch, batch) == self.poison else x), eps
 
+    def is_warming_up(self, epoch):
+        return False
+
     def step(self, state, batch):
         return training.step(self.objective, state.params, state.adam, *batch)
 
@@ -96,10 +99,28 @@ def test_the_best_parameters_come_back(plan):
     solution = train(plan, vaelite.Adam(0.5), rule, evaluated=("val",), max_epochs=200)
     loss, nll, kl = plan.evaluate("val", solution.params, 0)
     assert solution.converged
-    assert solution.n_epochs == solution.best_epoch + 4
+    assert solution.best_epoch == 1 + np.argmin(solution.history["val_loss"])
+    assert solution.best_epoch < solution.n_epochs
     assert nll + kl == pytest.approx(loss)
     assert np.mean(loss) == pytest.approx(solution.history["val_loss"][solution.best_epoch - 1])
     assert "4 epochs" in solution.stop_reason
+
+
+def test_where_the_learning_rate_falls_training_goes_on_from_the_best_epoch(plan):
+    adam, rule = vaelite.Adam(0.5), HeldOut(patience=2, drops=1, factor=1e-12)
+    seen = {}
+
+    def keep(state):
+        seen[state.epoch] = {name: array.copy() for name, array in state.params.items()}
+
+    solution = train(plan, adam, rule, (keep,), evaluated=("val",), max_epochs=200)
+    rates, losses = (np.array(solution.history[k]) for k in ("learning_rate", "val_loss"))
+    drop = int(np.argmax(rates < 0.5))  # the index of the first epoch with the lower rate
+    assert rates == pytest.approx(np.where(np.arange(len(rates)) < drop, 0.5, 5e-13), abs=0)
+    best = 1 + int(np.argmin(losses[:drop]))
+    assert best < drop
+    for name, array in seen[drop + 1].items():  # a step of 5e-13 moves nothing
+        assert array == pytest.approx(seen[best][name], abs=1e-10), name
 
 
 def test_the_limit_of_epochs_warns(plan):

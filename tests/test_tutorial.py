@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 def fitted(mnist_home):
     X, X_test = (vaelite.load_mnist(mnist_home, split)[0] for split in ("train", "test"))
     model = {"likelihood": "bernoulli", "latent_dim": 50, "hidden_dim": 400}
-    networks = {"activation": "softplus", "init": "torch"}
+    networks = {"activation": "softplus", "init": "torch", "start": "network"}
     settings = {"batch_size": 256, "learning_rate": 1e-3, "max_epochs": 100, "stopping": "epochs"}
     return vaelite.fit(X, X_test, **model, **networks, **settings, rng=5)
 

@@ -71,6 +71,12 @@ OPTIONS = {  # with values: type, default, what the help calls the value, and th
         "run exactly N epochs; by default held-out rows decide when to stop (at most 500)",
     ),
     "--batch-size": (int, 128, "N", "rows per training step (default: 128)"),
+    "--start": (
+        str,
+        "network",
+        "NAME",
+        "first parameters: network (default), as in the lecture, or data, as vaelite.fit does",
+    ),
     "--learning-rate": (float, 1e-3, "X", "learning rate of Adam (default: 0.001)"),
     "--seed": (int, 0, "N", "the same seed gives the same model (default: 0)"),
     "--backend": (str, "numpy", "NAME", "numpy (default), cupy (a GPU), or auto"),
@@ -138,7 +144,8 @@ def run(args):
         )
     args.out.mkdir(parents=True, exist_ok=True)
     vae = vaelite.fit(X, X_test, likelihood=likelihood, **settings_of(args))
-    print(f"stopped: {vae.stop_reason}; parameters of epoch {vae.best_epoch}")
+    if args.quiet:
+        print(f"> {vae.summary()}")
     print(vaelite.ledger(vae, X if X_test is None else X_test))
     vae.save(args.out / "model.npz")
     for name in PICTURES:  # of an earlier run
@@ -156,7 +163,7 @@ def likelihood_of(args):
 def settings_of(args):
     """Return the other settings of `vaelite.fit` as a dict."""
     names = "latent_dim", "hidden_dim", "activation", "init", "backend"
-    names += "batch_size", "learning_rate"
+    names += "batch_size", "learning_rate", "start"
     settings = {name: getattr(args, name) for name in names}
     if args.epochs is not None:
         settings |= {"max_epochs": args.epochs, "stopping": "epochs"}

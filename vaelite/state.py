@@ -31,13 +31,18 @@ class Solution:
     n_epochs, best_epoch : int
         Epochs run, and the one that ``params`` are from.
     history : dict of lists
-        By epoch: "epoch", "train_loss" (mean over its batches), "elapsed" in seconds,
+        By epoch: "epoch", "train_loss" (mean over its batches), "learning_rate",
+        "elapsed" in seconds,
         and evaluated losses with their parts, in nats per example. "val_loss",
         "val_nll" (reconstruction) and "val_kl" are of the held-out rows; "eval_loss",
         ... of the training rows, after the epoch; "test_loss", ... of the test rows.
     log : dict of lists
         Every ``log_every`` iterations: "iteration" from 0, "train_loss" of that batch,
         and "param_norm", the sum of the arrays' Euclidean norms.
+    scores : dict of float
+        The mean ELBO of the parameters, in nats per example with all constants, by
+        name: "training" (at most 2,000 rows, or as many as were held out) and
+        "held-out".
     """
 
     params: dict
@@ -49,6 +54,7 @@ class Solution:
     best_epoch: int = 0
     history: dict = field(default_factory=dict)
     log: dict = field(default_factory=dict)
+    scores: dict = field(default_factory=dict)
 
     @property
     def dtype(self):
@@ -121,6 +127,8 @@ class TrainState:
         As in `State`.
     stop_reason : str or None
         None while training goes on.
+    learning_rate_scale : float
+        The rule's, as Adam's learning rate has it now.
     """
 
     params: dict
@@ -134,6 +142,7 @@ class TrainState:
     param_norm: float = nan
     elapsed: float = 0.0
     stop_reason: str | None = None
+    learning_rate_scale: float = 1.0
     losses: dict = field(default_factory=dict)
     history: dict = field(default_factory=lambda: {"epoch": []})
     log: dict = field(default_factory=lambda: {"iteration": [], "train_loss": [], "param_norm": []})
@@ -144,16 +153,29 @@ class TrainState:
         for name in self.log:
             self.log[name].append(getattr(self, name))
 
-    def record_epoch(self, losses, elapsed):
-        """Add a row to ``history``, and keep the parameters if the rule says so."""
+    def record_epoch(self, elapsed):
+        """Add a row to ``history``."""
         self.elapsed = elapsed
+        row = {"epoch": self.epoch, "train_loss": self.train_loss, **self.losses}
+        row |= {"learning_rate": self.adam.learning_rate, "elapsed": elapsed}
+        for name, value in row.items():
+            self.history.setdefault(name, []).append(value)
+
+    def judge(self, losses):
+        """Give an epoch's losses to the rule; keep the parameters of the best."""
         if self.rule.update(losses):
             self.best_epoch = self.epoch
             if self.rule.holds_out:
                 self.best = {name: array.copy() for name, array in self.params.items()}
-        row = {"epoch": self.epoch, "train_loss": self.train_loss, **self.losses}
-        for name, value in {**row, "elapsed": elapsed}.items():
-            self.history.setdefault(name, []).append(value)
+
+    def follow(self):
+        """Where the rule lowers the learning rate, go on from the best epoch."""
+        scale = getattr(self.rule, "learning_rate_scale", 1.0)
+        if scale != self.learning_rate_scale:
+            self.adam.learning_rate *= scale / self.learning_rate_scale
+            self.learning_rate_scale = scale
+            for name, array in (self.best or {}).items():
+                self.params[name][...] = array
 
     def report(self, run):
         """Return the `State` for callbacks."""
@@ -182,7 +204,7 @@ class TrainState:
             stop_reason=self.stop_reason or f"max_epochs: ran all {run.max_epochs}",
             converged=bool(self.rule.reason()),
             n_epochs=len(self.history["epoch"]),
-            best_epoch=self.best_epoch,
+            best_epoch=self.best_epoch or self.epoch,  # 0: it ended in a warm-up
             history=self.history,
             log=self.log,
         )

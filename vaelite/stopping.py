@@ -3,7 +3,8 @@
 A rule gets the losses of every epoch, one number per evaluated row, and says whether
 training has converged. ``holds_out`` says which rows are evaluated: rows that are held
 out of training, with the same noise in every epoch; or the training rows, with fresh
-noise. ``needs_losses`` says whether the rule looks at them at all.
+noise. ``needs_losses`` says whether the rule looks at them at all. A rule may have a
+``learning_rate_scale``: where it falls, training goes on from the best epoch.
 """
 
 import copy
@@ -13,14 +14,20 @@ import numpy as np
 
 from .checks import check_choice, check_count, check_number
 
+TRIMMED = 0.1  # part of the rows that the trimmed mean leaves out at either end
+
 
 class HeldOut:
     """Stop when the loss of held-out rows no longer improves.
 
-    The loss is evaluated with the *same* noise in each epoch, so that the difference to
-    the best epoch so far is a paired one, row by row. It counts as an improvement when
-    its mean is below ``-max(tol, 2 * standard error)``. After ``patience`` epochs
-    without one, training stops, and the best epoch's parameters are restored.
+    The loss is evaluated with the *same* noise in each epoch, so that two epochs differ
+    by their weights only. Two numbers are followed: the mean over rows, and the mean
+    without the tenth of the rows with the largest and the tenth with the smallest loss,
+    which a few outlying rows do not change. It is an improvement if one of them falls
+    by more than ``tol`` below its lowest value so far. After ``patience`` epochs
+    without an improvement, training goes on from the best epoch with a lower learning
+    rate; after ``drops`` such reductions it stops. The best epoch, which is kept, is
+    the one with the lowest mean.
 
     Parameters
     ----------
@@ -28,39 +35,66 @@ class HeldOut:
         Nats per example that an improvement must reach.
     patience : int
         Epochs without an improvement.
+    drops : int
+        How often the learning rate falls before training stops.
+    factor : float
+        By what the learning rate is multiplied each time; between 0 and 1.
+
+    References
+    ----------
+    Prechelt (1998), Early Stopping -- But When?
     """
 
     holds_out = True
     needs_losses = True
 
-    def __init__(self, tol=0.1, patience=20):
+    def __init__(self, tol=0.1, patience=20, drops=2, factor=0.3):
         self.tol = check_number("tol", tol, 0, low_included=True)
         self.patience = check_count("patience", patience)
-        self.best, self.failures = None, 0
+        self.drops = check_count("drops", drops, minimum=0)
+        self.factor = check_number("factor", factor, 0, 1)
+        self.best, self.dropped, self.failures = math.inf, 0, 0
+        self.lowest = np.full(2, np.inf)  # of the mean and of the trimmed mean
 
     def __repr__(self):
-        return f"HeldOut(tol={self.tol:g}, patience={self.patience})"
+        return (
+            f"HeldOut(tol={self.tol:g}, patience={self.patience}, drops={self.drops}, "
+            f"factor={self.factor:g})"
+        )
+
+    @property
+    def learning_rate_scale(self):
+        """What the learning rate is multiplied by from now on."""
+        return self.factor**self.dropped
 
     def update(self, losses):
         """Take an epoch's losses, shape (rows,); return True if they are the best."""
-        better = self.best is None or self._is_improvement(losses - self.best)
-        self.failures = 0 if better else self.failures + 1
-        if better:
-            self.best = losses
-        return better
-
-    def _is_improvement(self, difference):
-        standard_error = difference.std(ddof=1) / math.sqrt(len(difference))
-        return difference.mean() < -max(self.tol, 2 * standard_error)
+        mean = np.mean(losses, dtype=np.float64)
+        means = np.array([mean, trimmed_mean(losses)])
+        improves = means < self.lowest - self.tol
+        self.lowest = np.where(improves, means, self.lowest)
+        self.failures = 0 if improves.any() else self.failures + 1
+        if self.failures >= self.patience and self.dropped < self.drops:
+            self.dropped, self.failures = self.dropped + 1, 0
+        is_best = bool(mean < self.best)
+        self.best = mean if is_best else self.best
+        return is_best
 
     def reason(self):
         """Return why training has converged, or None if it has not."""
         if self.failures < self.patience:
             return None
+        lower = f", also after {self.drops} reductions of the learning rate" if self.drops else ""
         return (
-            f"for {self.patience} epochs the held-out loss has not improved on the best by more "
-            f"than {self.tol:g} nats and two standard errors of the difference"
+            f"for {self.patience} epochs the held-out loss has not improved by more than "
+            f"{self.tol:g} nats{lower}"
         )
+
+
+def trimmed_mean(losses):
+    """The mean without the largest and the smallest tenth of the rows."""
+    cut = int(TRIMMED * len(losses))
+    return np.sort(losses)[cut : len(losses) - cut].mean(dtype=np.float64)
 
 
 class Lecture:

@@ -147,8 +147,11 @@ def train(run, state, callbacks=()):
         while state.epoch < run.max_epochs and state.stop_reason is None:
             state.epoch += 1
             losses = _train_epoch(run, state, callbacks)
-            state.record_epoch(losses, time.perf_counter() - start)
+            state.record_epoch(time.perf_counter() - start)
+            if not run.is_warming_up(state.epoch):
+                state.judge(losses)
             stop = [callback(state.report(run)) for callback in callbacks]
+            state.follow()
             asked = any(isinstance(answer, (bool, np.bool_)) and answer for answer in stop)
             reason = "a callback returned True" if asked else None
             state.stop_reason = state.rule.reason() or reason

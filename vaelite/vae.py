@@ -58,7 +58,7 @@ class VAE(VariationalModel):
     def __init__(
         self,
         latent_dim=2,
-        hidden_dim=512,
+        hidden_dim=(512, 256),
         *,
         activation="relu",
         init="glorot",

@@ -169,6 +169,12 @@ class Dataset:
         order = rng.permutation(n)
         return self._of(np.sort(order[held_out:])), self._of(np.sort(order[:held_out]))
 
+    def spread(self, n):
+        """Return at most n of the rows, evenly spaced, without a copy."""
+        if n >= len(self):
+            return self
+        return self._of(np.arange(n) * len(self) // n)
+
     def _of(self, rows):
         condition = None if self.condition is None else RowSubset(self.condition, rows)
         return replace(self, X=RowSubset(self.X, rows), condition=condition)

@@ -61,12 +61,16 @@ class Run:
         """Columns of the condition."""
         return self.data.n_conditions
 
+    def is_warming_up(self, epoch):
+        """Whether the KL part has not yet had its full weight in an epoch."""
+        return epoch < self.settings.warmup_epochs
+
     def objective(self, epoch):
         """Return the epoch's objective: during warm-up its KL weight is smaller."""
-        warmup = self.settings.warmup_epochs
-        if epoch >= warmup:
+        if not self.is_warming_up(epoch):
             return self.target
-        return replace(self.target, beta=self.target.beta * (epoch / warmup))
+        weight = epoch / self.settings.warmup_epochs
+        return replace(self.target, beta=self.target.beta * weight)
 
     def batches(self, epoch):
         """Return the epoch's shuffled batches with their noise."""

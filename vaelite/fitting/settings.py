@@ -8,12 +8,21 @@ from typing import Any
 import numpy as np
 
 from ..arrays.streams import seed_sequence
-from ..checks import check_callable, check_count, check_flag, check_keywords, check_number, warn
+from ..checks import (
+    check_callable,
+    check_choice,
+    check_count,
+    check_flag,
+    check_keywords,
+    check_number,
+    warn,
+)
 from ..objectives import objective_class
 from ..stopping import stopping_rule
 from .progress import reporters
 
-BATCH_SIZE = 128  # by default
+STARTS = "data", "network"
+STEPS = 100  # per epoch, which the default batch size aims at, from 32 to 128 rows
 
 
 def check_callbacks(name, callbacks):
@@ -30,7 +39,8 @@ def _optional(check):
 
 positive = partial(check_number, low=0)
 CONSTRAINTS = {
-    "batch_size": check_count,
+    "batch_size": _optional(check_count),
+    "start": partial(check_choice, choices=STARTS),
     "learning_rate": positive,
     "max_epochs": check_count,
     "validation_fraction": partial(check_number, low=0, high=1),
@@ -49,25 +59,32 @@ class FitSettings:
 
     Parameters
     ----------
-    batch_size : int
-        Rows per training step.
+    batch_size : int, optional
+        Rows per training step; by default a hundredth of the rows, but from 32 to 128.
+    start : {"data", "network"}
+        Where training starts. "data": at the best model without latents, where the
+        decoder's biases are the mean and the standard deviation of the data, and the
+        sigma of each q(z|x) is 1. "network": at the networks' own first parameters, as
+        in the sources.
     learning_rate : float
-        Adam's.
+        Adam's, at the start.
     max_epochs : int
         The largest number of passes over the data.
     stopping : {"heldout", "lecture", "epochs"}, HeldOut, Lecture or Epochs
         "heldout" holds out a part of the rows and stops when their loss no longer
-        improves by more than ``tol`` and two standard errors (`HeldOut`). "lecture" is
-        the lecture's rule (`Lecture`). "epochs" runs all ``max_epochs``, and evaluates
-        the test rows if there are any.
+        improves by more than ``tol``, also at lower learning rates (`HeldOut`).
+        "lecture" is the lecture's rule (`Lecture`). "epochs" runs all ``max_epochs``,
+        and evaluates the test rows if there are any.
     tol : float, optional
         Nats per example; by default 0.1 with "heldout" and 1 with "lecture".
     patience : int, optional
-        Epochs that "heldout" waits for an improvement; 20 by default.
+        Epochs that "heldout" waits for an improvement before it lowers the learning
+        rate, and at last before it stops; 20 by default.
     validation_fraction : float
         Part of the rows that "heldout" holds out.
     steps_per_epoch : int, optional
-        End an epoch after this many batches, for very large data.
+        End an epoch after this many batches, for very large data. After an epoch, no
+        more rows are evaluated than it was trained on.
     normalized : bool
         False drops the log(2 pi) constants of vaelite's terms from all losses that are
         reported, as the lecture does.
@@ -84,7 +101,8 @@ class FitSettings:
         called as well.
     """
 
-    batch_size: int = BATCH_SIZE
+    batch_size: int | None = None
+    start: str = "data"
     learning_rate: float = 1e-3
     max_epochs: int = 500
     stopping: Any = "heldout"
@@ -129,9 +147,10 @@ class FitSettings:
 
     def for_rows(self, n):
         """Return settings with a batch size of at most n; warn if it was set higher."""
-        if self.batch_size > n and self.batch_size != BATCH_SIZE:
-            warn(f"batch_size={self.batch_size} is above the {n} rows to train on; using {n}")
-        return replace(self, batch_size=min(self.batch_size, n))
+        batch_size = self.batch_size or min(max(n // STEPS, 32), 128)
+        if self.batch_size is not None and batch_size > n:
+            warn(f"batch_size={batch_size} is above the {n} rows to train on; using {n}")
+        return replace(self, batch_size=min(batch_size, n))
 
     def of_objective(self):
         """Return the settings that the model's ``objective`` takes."""

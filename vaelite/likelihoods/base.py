@@ -50,6 +50,23 @@ class Likelihood:
         """Return what the encoder sees of x; it may have more columns. Here: x."""
         return x
 
+    def constant(self, x):
+        """Return the decoder's outputs of the best model without latents, or None.
+
+        Parameters
+        ----------
+        x : array, shape (n, n_features)
+            Rows of floats.
+
+        Returns
+        -------
+        dict of str to array, or None
+            For each head one row, shape (size,): the same p(x) for all codes, fitted to
+            the rows. Training starts there, and a fit that is no better has learned
+            nothing. None, as here: not known.
+        """
+        return None
+
     def check(self, summary):
         """Refuse data that the likelihood has no density for.
 

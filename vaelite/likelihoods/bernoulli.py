@@ -56,6 +56,11 @@ class Bernoulli(Likelihood):
         """Return E[x|z] = p."""
         return logistic(logits)
 
+    def constant(self, x):
+        """Return the log odds of the mean of each column, by Laplace's rule."""
+        mean = (x.sum(axis=0, dtype=np.float64) + 1) / (len(x) + 2)
+        return {"logits": np.log(mean / (1 - mean))}
+
     def sample(self, rng, logits):
         """Draw x ~ p(x|z), zeros and ones in the logits' dtype."""
         uniform = rng.random(logits.shape, dtype=logits.dtype)

@@ -73,6 +73,11 @@ class Categorical(Likelihood):
         """Return E[x|z], the mean level of each pixel."""
         return np.matmul(_softmax(logits), np.arange(self.levels, dtype=logits.dtype))
 
+    def constant(self, x):
+        """Return the log frequencies of each column's levels, by Laplace's rule."""
+        counts = np.stack([(x == level).sum(axis=0) for level in range(self.levels)], axis=-1)
+        return {"logits": np.log((counts + 1) / (len(x) + self.levels)).ravel()}
+
     def sample(self, rng, logits):
         """Draw whole numbers x ~ p(x|z), by the largest logit with Gumbel noise."""
         return np.argmax(logits + rng.gumbel(size=logits.shape), axis=-1)

@@ -15,6 +15,7 @@ from .base import Likelihood, check_unit_interval
 
 # The log standard deviation of rounding to 8 bits: -6.78.
 QUANTIZATION = -math.log(255 * math.sqrt(12))
+SATURATED = 0.01  # nearer to 0 or 1 the derivative of a logistic function is small
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,20 @@ class Gaussian(Likelihood):
         elif self.floor is not None:
             logsigma = np.logaddexp(logsigma, self.floor)
         return mu, logsigma
+
+    def constant(self, x):
+        """Return the mean of each column, and the log standard deviation about it."""
+        mean = x.mean(axis=0, dtype=np.float64)
+        axis = 0 if self.sigma == "pixel" else None
+        sigma = np.sqrt(np.mean((x - mean) ** 2, axis=axis))
+        if self.mean == "logistic":
+            mean = np.clip(mean, SATURATED, 1 - SATURATED)
+            mean = np.log(mean / (1 - mean))
+        if not isinstance(self.sigma, str):
+            return {"mu": mean}
+        floor = 0.0 if self.floor is None else math.exp(self.floor)
+        smallest = max(floor, math.exp(QUANTIZATION)) / 10
+        return {"mu": mean, "logsigma": np.log(np.maximum(np.atleast_1d(sigma) - floor, smallest))}
 
     def sample(self, rng, mu, logsigma):
         """Draw x ~ p(x|z) with the Generator ``rng``."""

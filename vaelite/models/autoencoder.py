@@ -41,7 +41,7 @@ class Autoencoder(LatentModel):
     def __init__(
         self,
         latent_dim=2,
-        hidden_dim=512,
+        hidden_dim=(512, 256),
         *,
         activation="relu",
         init="glorot",
@@ -114,4 +114,4 @@ class Autoencoder(LatentModel):
     def reconstruction_loss(self, X, *, condition=None):
         """Return ``-log p(x|z)`` of each row at its code, shape (n,), in nats."""
         batches = self.batches(X, condition=condition)  # the loss needs no noise
-        return training.evaluate(self.objective(), self._device_params(), batches)[0]
+        return training.evaluate(self.objective(), self.device_params(), batches)[0]

@@ -15,9 +15,10 @@ from ..adam import Adam
 from ..arrays.backend import BACKENDS, get_backend
 from ..arrays.dispatch import read_only
 from ..arrays.streams import Stream, generator, sampling_generator, seed_sequence
-from ..checks import check_callable, check_choice, check_count, check_dtype
+from ..checks import check_callable, check_choice, check_count, check_dtype, warn
 from ..data.checks import check_array, check_width, summarize
 from ..data.dataset import Dataset
+from ..exceptions import ConvergenceWarning
 from ..fitting.progress import ModelCallback, reporters
 from ..fitting.run import CHUNK_ROWS, Run
 from ..fitting.trial import try_network
@@ -29,8 +30,14 @@ from ..state import Solution, TrainState
 from ..training import train
 from . import files
 from .checks import check_fitted, check_likelihood, check_network, check_params
+from .outcome import ROWS, constant_outputs, score_without_latents, scores, start_at, summary
 
 OWN_TERMS = (*TERMS, "reparameterize")
+LEARNED = 0.1  # nats per example by which a fit has to be better than a model without latents
+NOTHING_LEARNED = (
+    "it is no better than a model without latents, whose log p(x) is {:.2f} nats per example: "
+    "nothing was learned. Look at vaelite.doctor(vae, X)"
+)
 
 
 def _of_solution(name, doc):
@@ -96,32 +103,83 @@ class LatentModel:
     # Every fit: settings, data, run, solution.
 
     def _fit(self, settings, X, X_test=None, condition=None, condition_test=None):
-        data = self._checked(X, "X", fitting=True).given(condition).held()
         seed, rule = seed_sequence(settings.rng), settings.rule()
-        evaluated = {"val" if rule.holds_out else "eval": data}
+        data, evaluated = self._datasets(settings, seed, rule, (X, condition))
         if X_test is None and condition_test is not None:
             raise ValueError("condition_test is for X_test, which was not passed")
         if X_test is not None:
-            test = self._checked(X_test, "X_test", data.dtype, data.n_features)
-            test = test.given(condition_test, data.n_conditions, name="condition_test")
-            evaluated = (evaluated if rule.needs_losses else {}) | {"test": test.held()}
-        if rule.holds_out:
-            rng = generator(seed, Stream.SPLIT)
-            data, evaluated["val"] = data.split(settings.validation_fraction, rng)
+            test = self._test_data(data, X_test, condition_test)
+            evaluated = (evaluated if rule.needs_losses else {}) | {"test": test}
         model = self._started(data.n_features, data.n_conditions, data.dtype, seed)
+        constant = constant_outputs(model, data)
+        if settings.start == "data":
+            start_at(model, constant)
         if settings.progress and self.backend_name != "numpy":
             print(f"> backend = {self.backend.name}")
         run, state = model._plan(settings.for_rows(len(data)), seed, rule, data, evaluated)
         run.try_terms(state.params)
         callbacks = [ModelCallback(call, model._at) for call in settings.callbacks]
-        self.solution = self._solved(train(run, state, reporters(settings.progress) + callbacks))
+        solution = self._solved(train(run, state, reporters(settings.progress) + callbacks))
+        self.solution = model._judged(solution, run, constant)
+        if settings.progress:
+            print(f"> {self.summary()}")
         return self
+
+    def _datasets(self, settings, seed, rule, given):
+        """The rows to train on, and those to evaluate for the rule, by name."""
+        X, condition = given
+        data = self._checked(X, "X", fitting=True).given(condition).held()
+        name, evaluated = "eval", data
+        if rule.holds_out:
+            rng = generator(seed, Stream.SPLIT)
+            data, evaluated = data.split(settings.validation_fraction, rng)
+            name = "val"
+        if settings.steps_per_epoch and self.is_amortized:
+            rows = settings.steps_per_epoch * settings.for_rows(len(data)).batch_size
+            evaluated = evaluated.spread(rows)
+        return data, {name: evaluated}
+
+    def _test_data(self, data, X_test, condition_test):
+        test = self._checked(X_test, "X_test", data.dtype, data.n_features)
+        return test.given(condition_test, data.n_conditions, name="condition_test").held()
+
+    def _judged(self, solution, run, constant):
+        """The solution with its scores; not converged if nothing was learned."""
+        if not self.is_amortized:
+            return solution
+        model, held_out = self._with(solution), run.evaluated.get("val")
+        datasets = {"training": run.data.spread(max(ROWS, len(held_out or ())))}
+        datasets |= {} if held_out is None else {"held-out": held_out}
+        noise = partial(generator, run.seed, Stream.EVALUATE, 0)
+        found = scores(model, datasets, lambda name: noise())
+        solution = replace(solution, scores=found)
+        if solution.converged and constant is not None:
+            least = score_without_latents(model, constant, held_out)
+            if found["held-out"] < least + LEARNED:
+                reason = f"{solution.stop_reason}, but {NOTHING_LEARNED.format(least)}"
+                warn(f"not converged: {reason}", ConvergenceWarning)
+                return replace(solution, converged=False, stop_reason=reason)
+        return solution
+
+    def summary(self):
+        """Return in one line how the fit ended: why, which epoch is kept, the scores.
+
+        The ELBO is that of the parameters that were kept, on training rows (at most
+        2,000, or as many as were held out) and on held-out rows, with all constants.
+        ``history`` ends with the last epoch, which may be a later one.
+
+        Returns
+        -------
+        str
+        """
+        check_fitted(self)
+        return summary(self)
 
     def _plan(self, settings, seed, rule, data, evaluated):
         """The plan of a fit of this model, and the state that it starts with."""
         target = self.objective(**settings.of_objective())
         run = Run(target, seed, settings, self.latent_dim, data, evaluated)
-        return run, TrainState(self._device_params(), Adam(settings.learning_rate), rule)
+        return run, TrainState(self.device_params(), Adam(settings.learning_rate), rule)
 
     def _solved(self, solution):
         """The solution that this model keeps."""
@@ -345,12 +403,12 @@ class LatentModel:
 
     def _by_chunks(self, function, batches):
         """``function(params, batch)``, a tuple of arrays, for all rows."""
-        params, to_host = self._device_params(), self.backend.to_host
+        params, to_host = self.device_params(), self.backend.to_host
         chunks = [tuple(map(to_host, function(params, batch))) for batch in batches]
         return tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
 
-    def _device_params(self):
-        """The parameters where the backend computes."""
+    def device_params(self):
+        """Return the parameters where the backend computes."""
         return {name: self.backend.to_device(array) for name, array in self.params.items()}
 
 

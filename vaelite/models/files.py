@@ -48,7 +48,7 @@ def save(model, path):
         "own_terms": sorted(model.own_terms),
         "n_features": model.n_features,
         "n_conditions": model.n_conditions,
-        "solution": {name: getattr(model, name) for name in SOLUTION},
+        "solution": {name: getattr(model.solution, name) for name in (*SOLUTION, "scores")},
     }
     storage.save(path, manifest, model.params)
 
@@ -86,6 +86,7 @@ def load(path, kinds, own, backend):
         settings = {name: part for name, part in settings.items() if part is not None} | own
         model = kinds[manifest["kind"]](manifest["latent_dim"], **settings, backend=backend)
         found = {name: manifest["solution"][name] for name in SOLUTION}
+        found["scores"] = manifest["solution"].get("scores", {})  # older files have none
         sizes = manifest["n_features"], manifest["n_conditions"]
         model.solution = Solution(params, *sizes, **found)
         _check_params(model, params)

@@ -84,7 +84,7 @@ class VariationalModel(LatentModel):
             In nats, with all constants.
         """
         batches = self.noisy_batches(X, sampling_generator(rng), condition=condition)
-        return -training.evaluate(self.objective(), self._device_params(), batches)[0]
+        return -training.evaluate(self.objective(), self.device_params(), batches)[0]
 
     def score(self, X, rng=0, *, condition=None):
         """Return the mean of `score_samples`, a float, in nats per example."""

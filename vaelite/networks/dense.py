@@ -28,7 +28,7 @@ class Dense(Network):
     (500, 300)
     """
 
-    hidden_dim: tuple = (512,)
+    hidden_dim: tuple = (512, 256)
     activation: str = "relu"
     init: str = "glorot"
 
