@@ -10,7 +10,6 @@ from enum import IntEnum
 
 import numpy as np
 
-
 SPAWNED = 2**32 - 1  # in a SeedSequence's key, before the address: no Stream or epoch
 
 
@@ -75,7 +74,7 @@ def generator(seed, *address):
 
 
 def sampling_generator(rng, stream):
-    """Return a Generator to draw samples with: the given one, or a seed's at a stream."""
+    """Return a Generator to draw with: the given one, or that of a seed at a stream."""
     if isinstance(rng, np.random.Generator):
         return rng
     return generator(seed_sequence(rng), stream)
