@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-import autograd.numpy as np
 from autograd.extend import defvjp
 from autograd.numpy.numpy_vjps import unbroadcast_f
 
+from ..checks import check_floats
 from ..networks.base import Head
-from ..ops import differentiable, logistic, softplus
+from ..ops import differentiable, logistic, row_sums, softplus
 from .base import Likelihood, check_unit_interval
 
 
@@ -49,7 +49,13 @@ class Bernoulli(Likelihood):
         -------
         array, shape (batch,)
             In nats.
+
+        Raises
+        ------
+        TypeError
+            If an array is not one of floats.
         """
+        check_floats(x=x, logits=logits)
         return _bernoulli(x, logits)
 
     def expectation(self, logits):
@@ -69,7 +75,7 @@ class Bernoulli(Likelihood):
 
 @differentiable
 def _bernoulli(x, logits):
-    return np.sum(softplus(logits) - x * logits, axis=-1)
+    return row_sums(softplus(logits) - x * logits)
 
 
 defvjp(
