@@ -200,6 +200,15 @@ def test_arrays_that_are_not_floats_are_refused(name, argument, dtype):
         term(*arrays.values())
 
 
+@pytest.mark.parametrize(("name", "argument"), ARGUMENTS)
+def test_masked_arrays_are_refused(name, argument):
+    """Their sums would contain the masked elements."""
+    term, names = CALLS[name]
+    masked = np.ma.masked_array(np.ones((4, 3)), np.eye(4, 3) > 0)
+    with pytest.raises(TypeError, match=f"^{argument} is a masked array"):
+        term(*(masked if n == argument else np.ones((4, 3)) for n in names))
+
+
 def test_python_numbers_are_floats():
     x = np.zeros((1, 2))
     assert negloglikelihood(x, x, 0) == pytest.approx(math.log(2 * math.pi))

@@ -44,8 +44,10 @@ def check_number(name, value, low, high=math.inf, low_included=False):
 
 
 def check_floats(**arrays):
-    """Refuse arrays of other numbers than floats: integers wrap around in formulas."""
+    """Refuse arrays that formulas misread: integers wrap around, masks are lost."""
     for name, array in arrays.items():
+        if isinstance(array, np.ma.MaskedArray):
+            raise TypeError(f"{name} is a masked array; fill it: {name}.filled(0)")
         dtype = getattr(array, "dtype", None)  # Python's numbers have none
         if dtype is not None and dtype.kind != "f":
             raise TypeError(

@@ -101,7 +101,7 @@ def sum_of_squares(x):
     Each block of a row is one dot product: it adds in parallel, and so loses fewer
     digits than one sum after the other.
     """
-    blocks = [x[..., i : i + BLOCK] for i in range(0, x.shape[-1], BLOCK)]
+    blocks = [x[..., i : i + BLOCK] for i in range(0, max(x.shape[-1], 1), BLOCK)]
     return sum(np.matmul(b[..., None, :], b[..., :, None])[..., 0, 0] for b in blocks)
 
 

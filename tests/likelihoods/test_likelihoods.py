@@ -350,3 +350,13 @@ def test_categorical_logits_are_pixel_by_pixel():
     assert np.array_equal(logits, [[[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]])
     x = Categorical(4, one_hot=True).encoder_input(np.array([[3.0, 0.0]]))
     assert np.array_equal(x, [[0, 0, 0, 1, 1, 0, 0, 0]])
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (2, 4), (1,)], ids=str)
+def test_another_number_of_pixels_is_refused(shape):
+    for likelihood, logits in (
+        (Bernoulli(), np.zeros((2, 3))),
+        (Categorical(5), np.zeros((2, 3, 5))),
+    ):
+        with pytest.raises(ValueError, match="the logits are those of 3 pixels"):
+            likelihood.negloglikelihood(np.zeros(shape), logits)

@@ -8,7 +8,7 @@ from autograd.numpy.numpy_vjps import unbroadcast_f
 from ..checks import check_floats
 from ..networks.base import Head
 from ..ops import differentiable, logistic, row_sums, softplus
-from .base import Likelihood, check_unit_interval
+from .base import Likelihood, check_pixels, check_unit_interval
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,11 @@ class Bernoulli(Likelihood):
 
         Raises
         ------
-        TypeError
-            If an array is not one of floats.
+        ValueError, TypeError
+            If the numbers of pixels differ, or an array is not one of floats.
         """
         check_floats(x=x, logits=logits)
+        check_pixels(x, logits.shape[-1])
         return _bernoulli(x, logits)
 
     def expectation(self, logits):

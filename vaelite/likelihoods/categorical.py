@@ -9,7 +9,7 @@ from ..arrays.dispatch import on_device, special
 from ..checks import check_count, check_flag, check_floats
 from ..networks.base import Head
 from ..ops import differentiable, one_hot, reshape, row_sums
-from .base import Likelihood
+from .base import Likelihood, check_pixels
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,11 @@ class Categorical(Likelihood):
         Raises
         ------
         ValueError, TypeError
-            If x has a number that is not a level, or logits are not floats. (On a GPU,
-            x is not looked at.)
+            If the numbers of pixels differ, x has a number that is not a level, or
+            logits are not floats. (On a GPU, the numbers are not looked at.)
         """
         check_floats(logits=logits)
+        check_pixels(x, logits.shape[-2])
         return _categorical(x, logits)
 
     def expectation(self, logits):
