@@ -115,6 +115,15 @@ def test_quantize_treats_gray_levels_and_their_floats_alike(dtype):
             assert vaelite.quantize(floats, levels).tolist() == expected
 
 
+def test_quantize_keeps_the_digits_of_its_data():
+    """A number below an edge by more than its rounding is in the lower part."""
+    for levels, edge in (4, 0.5), (256, 0.75), (17, 3 / 17):
+        part = round(edge * levels)
+        for below, dtype in (1e-12, np.float64), (1e-5, np.float32):
+            x = np.array([edge - below, edge, edge + below], dtype)
+            assert vaelite.quantize(x, levels).tolist() == [part - 1, part, part]
+
+
 def test_quantize_of_images_and_of_other_data():
     X = np.array([[0, 255], [45, 90]], np.uint8)
     assert vaelite.quantize(X.reshape(1, 2, 2), 17).tolist() == [[[0, 16], [3, 6]]]
