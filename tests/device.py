@@ -80,6 +80,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
     # Attributes and indexing
 
     dtype = property(lambda self: self._host.dtype)
+    flags = property(lambda self: self._host.flags)
     shape = property(lambda self: self._host.shape)
     ndim = property(lambda self: self._host.ndim)
     size = property(lambda self: self._host.size)
@@ -154,6 +155,10 @@ def asnumpy(array):
 
 def zeros(shape, dtype=float):
     return ndarray(np.zeros(shape, dtype))
+
+
+def ascontiguousarray(array):
+    return ndarray(np.ascontiguousarray(array._host))
 
 
 def ones(shape, dtype=float):

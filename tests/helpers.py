@@ -3,7 +3,9 @@
 import gzip
 import struct
 
+import autograd.numpy as anp
 import numpy as np
+from autograd.test_util import check_grads
 from hypothesis import strategies as st
 
 import vaelite
@@ -17,6 +19,22 @@ def finite_differences(function, array, step=1e-6):
         shift[index] = step
         grad[index] = (function(array + shift) - function(array - shift)) / (2 * step)
     return grad
+
+
+def check_all_grads(function, *arguments, order=2):
+    """Check first and second derivatives in each argument, and in all of them together.
+
+    `check_grads` alone checks the first argument only. Squares make the second derivatives of a
+    linear function differ from 0.
+    """
+
+    def squared(*arguments):
+        return anp.sum(function(*arguments) ** 2)
+
+    everything = tuple(range(len(arguments)))
+    for argnum in (*everything, everything):
+        for f in function, squared:
+            check_grads(f, argnum, modes=["rev"], order=order)(*arguments)
 
 
 @st.composite

@@ -41,13 +41,52 @@ def test_a_hundred_steps_of_the_textbook(settings, scale, rng):
     assert params["w"] == pytest.approx(textbook_adam(param, grads, **settings), rel=1e-12)
 
 
-def test_blocks_do_not_change_the_result(rng):
-    size = 2 * BLOCK + 17
+@pytest.mark.parametrize("size", [784 * 512, BLOCK, BLOCK + 1, 2 * BLOCK + 17, 5 * BLOCK - 1])
+def test_blocks_do_not_change_the_result(size, rng):
     params, grads = {"w": np.zeros(size)}, rng.standard_normal((3, size))
     adam = Adam()
     for g in grads:
         adam.update(params, {"w": g})
-    assert params["w"] == pytest.approx(textbook_adam(np.zeros(size), grads), rel=1e-12)
+    np.testing.assert_allclose(params["w"], textbook_adam(np.zeros(size), grads), 1e-12, 1e-14)
+
+
+def layouts(w):
+    """The same numbers in arrays that are arranged in other ways in memory."""
+    strided = np.zeros((*w.shape[:-1], 2 * w.shape[-1]), w.dtype)[..., ::2]
+    reversed_ = np.zeros_like(w)[::-1]
+    for array in strided, reversed_:
+        array[...] = w
+    turned = np.moveaxis(np.ascontiguousarray(np.moveaxis(w, 0, -1)), -1, 0)
+    return {"Fortran": w.copy("F"), "strided": strided, "reversed": reversed_, "turned": turned}
+
+
+@pytest.mark.parametrize("name", ["Fortran", "strided", "reversed", "turned"])
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4), (30, 70)], ids=str)
+def test_any_layout_is_updated_in_place(shape, name, rng):
+    start, grads = rng.standard_normal(shape), rng.standard_normal((3, *shape))
+    params = {"w": layouts(start)[name]}
+    w, strides, adam = params["w"], params["w"].strides, Adam()
+    assert not w.flags.c_contiguous
+    for g in grads:
+        adam.update(params, {"w": layouts(g)[name]})
+    assert params["w"] is w
+    assert w.strides == strides
+    assert w == pytest.approx(textbook_adam(start, grads), rel=1e-12)
+
+
+def test_scalars_and_empty_arrays():
+    params, adam = {"a": np.array(1.0), "b": np.zeros((0, 3))}, Adam(0.1)
+    adam.update(params, {"a": np.array(2.0), "b": np.zeros((0, 3))})
+    assert params["a"] == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("shape", [(1,), (2, 3), (6,), (1, 3, 2), ()])
+def test_a_gradient_of_another_shape_is_refused(shape):
+    params, adam = {"v": np.zeros(2), "w": np.ones((3, 2))}, Adam()
+    with pytest.raises(ValueError, match=r"the gradient of w has shape .*, expected \(3, 2\)"):
+        adam.update(params, {"v": np.ones(2), "w": np.ones(shape)})
+    assert adam.t == 0
+    assert not params["v"].any()
 
 
 def test_in_place_and_in_the_arrays_dtype():
@@ -71,6 +110,36 @@ def test_denormal_moments_become_zero():
         adam.update(params, {"w": np.zeros(3, np.float32)})
     for moments in (adam.m["w"], adam.v["w"]):
         assert np.all((moments == 0) | (abs(moments) > TINY * 0.9**FLUSH_EVERY))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_small_moments_count(dtype, rng):
+    """Gradients of 1e-14 have squares of 1e-28: far below 1, far above float32's smallest."""
+    grads = 1e-14 * rng.uniform(0.5, 1, (100, 4))
+    params, adam = {"w": np.zeros(4, dtype)}, Adam(epsilon=0.0)
+    for g in grads:
+        adam.update(params, {"w": g.astype(dtype)})
+    expected = textbook_adam(np.zeros(4), grads, epsilon=0.0)
+    assert params["w"] == pytest.approx(expected, rel=1e-12 if dtype == np.float64 else 1e-4)
+
+
+def test_float64_is_never_flushed(rng):
+    """Its smallest normal number is 2e-308, so it has no denormal moments to avoid."""
+    grads = 1e-40 * rng.uniform(0.5, 1, (2 * FLUSH_EVERY, 4))
+    params, adam = {"w": np.zeros(4)}, Adam(epsilon=0.0)
+    for g in grads:
+        adam.update(params, {"w": g})
+    expected = textbook_adam(np.zeros(4), grads, epsilon=0.0)
+    assert params["w"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_steps_are_counted_once_for_all_arrays():
+    params, adam = {name: np.zeros(2) for name in "abc"}, Adam(0.1)
+    for _ in range(3):
+        adam.update(params, {name: np.ones(2) for name in "abc"})
+    assert adam.t == 3
+    for w in params.values():
+        assert w == pytest.approx(textbook_adam(np.zeros(2), np.ones((3, 2)), 0.1), rel=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore")  # PyTorch's own warnings

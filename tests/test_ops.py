@@ -5,6 +5,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd.test_util import check_grads
+from helpers import check_all_grads
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
@@ -52,13 +53,13 @@ def test_arguments_are_never_changed(op, rng):
 def test_affine(rng):
     h, W, b = rng.standard_normal((5, 4)), rng.standard_normal((4, 3)), rng.standard_normal(3)
     assert ops.affine(h, W, b) == pytest.approx(h @ W + b)
-    check_grads(ops.affine, modes=["rev"], order=2)(h, W, b)
+    check_all_grads(ops.affine, h, W, b)
 
 
 def test_affine_of_many_samples(rng):
     h, W, b = rng.standard_normal((6, 5, 4)), rng.standard_normal((4, 3)), rng.standard_normal(3)
     assert ops.affine(h, W, b) == pytest.approx(h @ W + b)
-    check_grads(ops.affine, modes=["rev"])(h, W, b)
+    check_all_grads(ops.affine, h, W, b)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -77,4 +78,53 @@ def test_second_derivatives_of_a_mean(rng):
 def test_join(rng):
     a, b = rng.standard_normal((5, 3)), rng.standard_normal((5, 2))
     assert np.array_equal(ops.join(a, b), np.hstack([a, b]))
-    check_grads(lambda a, b: ops.join(a, b) ** 2, modes=["rev"], order=2)(a, b)
+    check_all_grads(ops.join, a, b)
+
+
+def test_copies_and_reshape(rng):
+    x = rng.standard_normal((4, 3))
+    assert np.array_equal(ops.copies(x, 3), np.concatenate([x, x, x]))
+    check_all_grads(lambda x: ops.copies(x, 3), x)
+    check_all_grads(lambda x: ops.reshape(x, (2, -1)), x)
+
+
+def test_logmeanexp(rng):
+    x = 5 * rng.standard_normal((6, 4))
+    expected = special.logsumexp(x, axis=0) - np.log(6)
+    assert ops.logmeanexp(x) == pytest.approx(expected, rel=1e-12)
+    assert ops.logmeanexp(x + 1e4) == pytest.approx(expected + 1e4, rel=1e-12)
+    check_all_grads(ops.logmeanexp, x)
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 3), (2, 4, 3)], ids=str)
+def test_sum_of_squares(shape, rng):
+    x = rng.standard_normal(shape)
+    assert ops.sum_of_squares(x) == pytest.approx((x**2).sum(axis=-1), rel=1e-14)
+    check_all_grads(ops.sum_of_squares, x)
+
+
+def test_row_sums(rng):
+    x = rng.standard_normal((2, 4, 3))
+    assert ops.row_sums(x) == pytest.approx(x.sum(axis=-1), rel=1e-14)
+    check_all_grads(ops.row_sums, x)
+
+
+@pytest.mark.parametrize("D", [1, 16_384, 16_385, 196_608, 196_609])
+def test_sums_over_many_pixels_keep_their_digits(D, rng):
+    """float32 has 24 bits: one sum after the other would be 2e-5 off at the largest D."""
+    x = rng.standard_normal((3, D), dtype=np.float32)
+    for array in x, np.asfortranarray(x), np.broadcast_to(x[:1], (3, D)):
+        expected = np.sum(array.astype(np.float64) ** 2, axis=-1)
+        np.testing.assert_allclose(ops.sum_of_squares(array), expected, rtol=2e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_logistic_to_a_few_units_in_the_last_place(dtype):
+    """Also where it is near 0: above the smallest normal number, and 0 far below it."""
+    info = np.finfo(dtype)
+    x = np.linspace(np.log(info.tiny) + 0.1, 100, 20_001).astype(dtype)
+    expected = special.expit(x.astype(np.longdouble))
+    assert np.max(abs(ops.logistic(x) - expected) / expected) < 4 * info.eps
+    assert np.array_equal(ops.logistic(np.array([-1e4, -np.inf, np.inf], dtype)), [0, 0, 1])
+    grad = autograd.grad(lambda x: anp.sum(ops.logistic(x)))(x)
+    assert grad == pytest.approx(special.expit(x) * special.expit(-x), abs=float(4 * info.eps))

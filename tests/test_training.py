@@ -72,6 +72,21 @@ def test_a_step_is_the_gradient_and_then_adam(plan):
         assert np.array_equal(array, expected[name]), name
 
 
+@pytest.mark.parametrize("arrange", [lambda a: a.copy("F"), lambda a: a[::-1].copy()[::-1]])
+def test_a_step_trains_arrays_of_any_layout(plan, arrange):
+    """Such as the transposed weights of other libraries."""
+    expected = {name: array.copy("C") for name, array in plan.params.items()}
+    params = {name: arrange(array) for name, array in plan.params.items()}
+    assert not all(array.flags.c_contiguous for array in params.values())
+    adams = vaelite.Adam(0.01), vaelite.Adam(0.01)
+    for x, eps in plan.batches(1):
+        for arrays, adam in zip((expected, params), adams, strict=True):
+            training.step(plan.objective, arrays, adam, x, eps)
+    for name, array in params.items():
+        assert array == pytest.approx(expected[name], rel=1e-9, abs=1e-12), name
+        assert not np.array_equal(array, plan.params[name]), name
+
+
 def test_an_epoch_takes_every_batch_and_weights_by_rows(plan):
     def step(batch):
         return plan.objective(plan.params, *batch)

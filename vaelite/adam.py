@@ -51,7 +51,19 @@ class Adam:
         self.t, self.m, self.v = 0, {}, {}
 
     def update(self, params, grads):
-        """Take one step, in place: move each array of params against its gradient."""
+        """Take one step, in place: move each array of params against its gradient.
+
+        Parameters
+        ----------
+        params, grads : dict of arrays
+            By name, of the same shapes, and in any order in memory.
+
+        Raises
+        ------
+        ValueError
+            If a gradient has another shape than its array; then nothing changes.
+        """
+        _check_shapes(params, grads)
         self.t += 1
         # These two numbers hold the textbook's weights (1 - beta) and bias corrections.
         scale_m = (1 - self.beta1) / (1 - self.beta1**self.t)
@@ -59,11 +71,21 @@ class Adam:
         step_size, epsilon = self.learning_rate * scale_m / scale_v, self.epsilon / scale_v
         for name, param in params.items():
             if name not in self.m:
-                self.m[name], self.v[name] = np.zeros_like(param), np.zeros_like(param)
+                self.m[name], self.v[name] = (np.zeros_like(param, order="C") for _ in "mv")
             arrays = param, grads[name], self.m[name], self.v[name]
             p, g, m, v = (array.reshape(-1) for array in arrays)
-            flush = self.t % FLUSH_EVERY == 0
+            flush = self.t % FLUSH_EVERY == 0 and param.dtype == np.float32
             _update(g, self.beta1, self.beta2, step_size, epsilon, flush, p, m, v)
+            if not param.flags.c_contiguous:  # p is a copy
+                param[...] = p.reshape(param.shape)
+
+
+def _check_shapes(params, grads):
+    for name, param in params.items():
+        if grads[name].shape != param.shape:
+            raise ValueError(
+                f"the gradient of {name} has shape {grads[name].shape}, expected {param.shape}"
+            )
 
 
 @elementwise(

@@ -43,6 +43,34 @@ def check_number(name, value, low, high=math.inf, low_included=False):
     return float(value)
 
 
+def check_floats(**arrays):
+    """Refuse arrays that formulas misread: integers wrap around, masks are lost."""
+    for name, array in arrays.items():
+        if isinstance(array, np.ma.MaskedArray):
+            raise TypeError(f"{name} is a masked array; fill it: {name}.filled(0)")
+        dtype = getattr(array, "dtype", None)  # Python's numbers have none
+        if dtype is not None and dtype.kind != "f":
+            raise TypeError(
+                f"{name} has dtype {dtype}; pass floats, for example {name}.astype(np.float32)"
+            )
+
+
+def check_normal(name, x, mu, logsigma):
+    """Refuse arguments of a normal density that would broadcast to nonsense."""
+    check_floats(**{name: x, "mu": mu, "logsigma": logsigma})
+    shape, D = np.shape(x), np.shape(x)[-1:]
+    if shape == () or np.ndim(mu) != len(shape) or np.shape(mu)[-1:] != D:
+        raise ValueError(
+            f"{name} and mu should have one shape, (batch, features), got {shape} and "
+            f"{np.shape(mu)}"
+        )
+    if np.ndim(logsigma) not in (0, len(shape)) or np.shape(logsigma)[-1:] not in ((), (1,), D):
+        raise ValueError(
+            f"logsigma has shape {np.shape(logsigma)}; for {name} of shape {shape} it should be a "
+            f"scalar, ({shape[0]}, 1) for one sigma per example, or {shape} for one per element"
+        )
+
+
 def check_choice(name, value, choices):
     """Return one of the names in ``choices``."""
     if not isinstance(value, str) or value not in choices:

@@ -17,7 +17,8 @@ import autograd.numpy as np
 from autograd.extend import defvjp, defvjp_argnums
 from autograd.numpy.numpy_vjps import unbroadcast, unbroadcast_f
 
-from .ops import differentiable, sum_of_squares
+from .checks import check_floats, check_normal
+from .ops import differentiable, row_sums, sum_of_squares
 
 HALF_LOG_2PI = math.log(2 * math.pi) / 2  # a Python float: float32 stays float32
 
@@ -47,6 +48,7 @@ def reparameterize(mu, logsigma, eps):
     >>> vaelite.reparameterize(np.array(mu), logsigma, np.array(eps))
     array([[ 1.5, -1. ]])
     """
+    check_floats(mu=mu, logsigma=logsigma, eps=eps)
     return mu + np.exp(logsigma) * eps
 
 
@@ -77,8 +79,8 @@ def negloglikelihood(x, mu, logsigma, *, normalized=True):
 
     Raises
     ------
-    ValueError
-        If the shapes are none of those above.
+    ValueError, TypeError
+        If the shapes are none of those above, or an array is not one of floats.
 
     References
     ----------
@@ -91,7 +93,7 @@ def negloglikelihood(x, mu, logsigma, *, normalized=True):
     >>> vaelite.negloglikelihood(x, mu, np.log(2.0))  # -norm(mu, 2).logpdf(x)
     array([3.72417143])
     """
-    _check_shapes("x", x, mu, logsigma)
+    check_normal("x", x, mu, logsigma)
     u = _standardize(x, mu, logsigma)
     return sum_of_squares(u) / 2 + _sum(logsigma, u) + normalized * u.shape[-1] * HALF_LOG_2PI
 
@@ -121,7 +123,7 @@ def neglogposterior(z, mu, logsigma, *, normalized=True):
     >>> vaelite.neglogposterior(*np.zeros((3, 1, 2)))  # log(2 pi)
     array([1.83787707])
     """
-    _check_shapes("z", z, mu, logsigma)
+    check_normal("z", z, mu, logsigma)
     u = _standardize(z, mu, logsigma)
     return sum_of_squares(u) / 2 + _sum(logsigma, u) + normalized * u.shape[-1] * HALF_LOG_2PI
 
@@ -134,7 +136,7 @@ def _standardize(x, mu, logsigma):
 def _sum(logsigma, u):
     """The sum of logsigma over the elements of u; a shared one counts for each."""
     shared_by = u.shape[-1] / (np.shape(logsigma) or (1,))[-1]
-    return shared_by * (logsigma if np.ndim(logsigma) == 0 else np.sum(logsigma, axis=-1))
+    return shared_by * (logsigma if np.ndim(logsigma) == 0 else row_sums(logsigma))
 
 
 # The derivatives of both Gaussian terms, per element: u / sigma, -u / sigma, 1 - u^2.
@@ -194,6 +196,7 @@ def neglogprior(z, *, normalized=True):
     >>> vaelite.neglogprior(np.array([[3.0, 4.0]]), normalized=False)
     array([12.5])
     """
+    check_floats(z=z)
     return sum_of_squares(z) / 2 + normalized * z.shape[-1] * HALF_LOG_2PI
 
 
@@ -206,7 +209,8 @@ def kl_divergence(mu, logsigma):
 
     Parameters
     ----------
-    mu, logsigma : array, shape (batch, latent_dim)
+    mu : array, shape (batch, latent_dim)
+    logsigma : array, shape (batch, 1) or (batch, latent_dim), or a scalar
         The parameters of q(z|x); the prior is the standard normal.
 
     Returns
@@ -224,27 +228,16 @@ def kl_divergence(mu, logsigma):
     >>> vaelite.kl_divergence(np.array([[0.0, 2.0]]), np.zeros((1, 2)))
     array([2.])
     """
-    return np.sum((mu * mu + np.exp(2 * logsigma) - 1) / 2 - logsigma, axis=-1)
+    check_normal("mu", mu, mu, logsigma)
+    return row_sums((mu * mu + np.exp(2 * logsigma) - 1) / 2 - logsigma)
+
+
+def _d_kl(ans, mu, logsigma):  # one logsigma of all latents counts for each
+    return lambda g: g[..., None] * (np.exp(2 * logsigma) - 1 + np.zeros_like(mu))
 
 
 defvjp(
     kl_divergence,
     lambda ans, mu, logsigma: lambda g: g[..., None] * mu,
-    lambda ans, mu, logsigma: lambda g: g[..., None] * (np.exp(2 * logsigma) - 1),
+    lambda ans, mu, logsigma: unbroadcast_f(logsigma, _d_kl(ans, mu, logsigma)),
 )
-
-
-def _check_shapes(name, x, mu, logsigma):  # others would broadcast to nonsense
-    D = np.shape(x)[-1:]
-    if np.ndim(x) == 0 or np.ndim(mu) != np.ndim(x) or np.shape(mu)[-1:] != D:
-        raise ValueError(
-            f"{name} and mu should have one shape, (batch, features), got {np.shape(x)} and "
-            f"{np.shape(mu)}"
-        )
-    if np.ndim(logsigma) not in (0, np.ndim(x)) or np.shape(logsigma)[-1:] not in ((), (1,), D):
-        batch = np.shape(x)[0]
-        raise ValueError(
-            f"logsigma has shape {np.shape(logsigma)}; for {name} of shape {np.shape(x)} it should "
-            f"be a scalar, ({batch}, 1) for one sigma per example, or {np.shape(x)} for one per "
-            "element"
-        )

@@ -388,3 +388,20 @@ def test_without_cupy_the_error_names_the_extra(monkeypatch):
 def test_a_meanfield_model_refuses_a_gpu(digits):
     with pytest.raises(ValueError, match="NumPy only"):
         vaelite.MeanField(backend="cupy").fit(digits[0])
+
+
+def test_adam_updates_arrays_of_any_layout(device, rng):
+    w, g = rng.standard_normal((2, 3, 4))
+    params = {"w": device.asarray(w.copy("F"))}
+    expected, adams = {"w": w.copy()}, (vaelite.Adam(), vaelite.Adam())
+    for _ in range(3):
+        adams[0].update(params, {"w": device.asarray(g)})
+        adams[1].update(expected, {"w": g})
+    assert device.asnumpy(params["w"]) == pytest.approx(expected["w"], rel=1e-12)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_sums_over_rows(device, order, rng):
+    x = np.asarray(rng.standard_normal((3, 20_000)), order=order)
+    for op in vaelite.ops.row_sums, vaelite.ops.sum_of_squares:
+        assert device.asnumpy(op(device.asarray(x))) == pytest.approx(op(x), rel=1e-12)

@@ -247,3 +247,18 @@ def test_a_full_disk(saved):
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir()] == [saved.name]
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 4096
+
+
+def test_arrays_of_any_layout_are_saved_in_the_right_order(vae, tmp_path, digits):
+    """A trained file holds C order; arrays that users assign may be transposed views."""
+    model = vaelite.VAE(hidden_dim=32).build(64, rng=1)
+    for name, array in vae.params.items():
+        model.params[name] = array.copy("F")
+        storage.save(tmp_path / "x.npz", {}, {"w": array[..., ::-1]})
+        assert np.array_equal(storage.load(tmp_path / "x.npz")[1]["w"], array[..., ::-1])
+    assert not model.params["encoder.0.W"].flags.c_contiguous
+    model.save(tmp_path / "model.npz")
+    again = vaelite.load(tmp_path / "model.npz")
+    for name, array in vae.params.items():
+        assert np.array_equal(again.params[name], array), name
+    assert np.array_equal(again.score_samples(digits[0]), vae.score_samples(digits[0]))

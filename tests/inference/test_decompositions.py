@@ -5,6 +5,7 @@ import pytest
 from scipy import integrate, stats
 
 import vaelite
+from vaelite.arrays.streams import Stream, sampling_generator
 from vaelite.inference import decompositions
 
 
@@ -17,7 +18,8 @@ def wide(digits, quick):
 def test_the_parts_add_up_to_the_elbo(wide, digits):
     found = vaelite.elbo_parts(wide, digits[0])
     objective = wide.objective(kl="analytic")
-    batches = wide.noisy_batches(digits[0], decompositions.sampling_generator(0))
+    noise = sampling_generator(0, Stream.SCORE)
+    batches = wide.noisy_batches(digits[0], noise)
     loss = np.concatenate([objective.parts(wide.params, b.x, b.eps)[0] for b in batches])
     assert found.elbo == pytest.approx(-loss, rel=1e-4, abs=1e-4)
     assert found.kl.shape == (1797, 8)

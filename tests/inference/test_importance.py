@@ -77,7 +77,9 @@ def test_importance_weighting_and_quadrature_agree_on_the_digits(trained, digits
     assert np.mean(np.abs(difference) < 3 * found.standard_error) >= 0.98
     standard_error = np.sqrt(np.sum(found.standard_error**2)) / 100  # of the mean
     assert abs(np.mean(difference)) < 3 * standard_error < 0.01
-    assert np.abs(difference).max() < 0.2
+    trusted = found.effective_samples > 200  # a q may miss one of two modes
+    assert trusted.mean() >= 0.98
+    assert np.abs(difference[trusted]).max() < 0.1
 
 
 def test_few_samples_are_effective_if_the_encoder_misses_the_posterior(trained, digits):
@@ -102,8 +104,10 @@ def test_samples_from_the_prior_help_a_q_that_misses_a_part_of_the_posterior(lin
 
 
 def test_one_sample_is_the_models_score(vae, digits):
-    found = vaelite.log_evidence(vae, digits[0], n_samples=1)
-    assert found.value == pytest.approx(vae.score_samples(digits[0]), rel=1e-5)
+    """With the same noise, from equal Generators; an int has another stream for each."""
+    noise, same = np.random.default_rng(5), np.random.default_rng(5)
+    found = vaelite.log_evidence(vae, digits[0], 1, noise)
+    assert found.value == pytest.approx(vae.score_samples(digits[0], same), rel=1e-5)
     assert np.isnan(found.standard_error).all()
 
 

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import log_loss, mean_squared_error
 
 import vaelite
-from vaelite.arrays.streams import sampling_generator
+from vaelite.arrays.streams import Stream, sampling_generator
 
 
 def test_the_terms_add_up_to_the_loss(vae, digits):
@@ -36,7 +36,7 @@ def test_keras_and_pytorch_vae(likelihood, digits, quick):
     X = digits[0][:200]
     vae = vaelite.fit(X, **quick, likelihood=likelihood)
     found = vaelite.ledger(vae, X, kl_weight=0.5)
-    rng = sampling_generator(0)
+    rng = sampling_generator(0, Stream.SCORE)
     mu, logsigma = vae.encode(X)
     z = mu + np.exp(logsigma) * rng.standard_normal(mu.shape, dtype=np.float32)
     mean = vae.likelihood.expectation(*vae.decode(z)).astype(np.float64)

@@ -8,7 +8,7 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd.test_util import check_grads
-from helpers import finite_differences
+from helpers import check_all_grads, finite_differences
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
@@ -169,6 +169,12 @@ def test_gradients_match_finite_differences_and_keep_the_dtype(likelihood, rng):
     assert likelihood.negloglikelihood(x, logits).dtype == np.float32
 
 
+@pytest.mark.parametrize("shape", [(4, 3), (1, 3), (1, 4, 3)], ids=str)
+def test_bernoulli_derivatives_in_data_and_logits(shape, rng):
+    x, logits = rng.random(shape), rng.standard_normal((*shape[:-2], 4, 3))
+    check_all_grads(Bernoulli().negloglikelihood, x, logits)
+
+
 def test_bernoulli_gradient_in_the_data(rng):
     x, logits = rng.random((4, 3)), rng.standard_normal((4, 3))
     grad = autograd.grad(lambda x: anp.sum(Bernoulli().negloglikelihood(x, logits)))(x)
@@ -262,3 +268,95 @@ def test_an_encoder_may_be_wider_than_the_data(digits, quick):
     assert vae.params["encoder.0.W"].shape == (64 * 5, 32)
     assert vae.params["decoder.logits.W"].shape == (32, 64 * 5)
     assert np.isfinite(vae.score(levels))
+
+
+@pytest.mark.parametrize("x", [-1.0, 5.0, 0.5, math.nan, math.inf, -5.0, 1e30])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_levels_that_categorical_does_not_have_are_refused(x, dtype):
+    """NumPy would take the last level for -1, and the level below for a fraction."""
+    levels, logits = np.zeros((4, 3), dtype), np.zeros((4, 3, 5), dtype)
+    assert Categorical(5).negloglikelihood(levels, logits) == pytest.approx(3 * math.log(5))
+    levels[2, 1] = x
+    with pytest.raises(ValueError, match="x should be whole numbers from 0 to 4"):
+        Categorical(5).negloglikelihood(levels, logits)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int8, np.int64, np.float32])
+def test_levels_of_any_dtype(dtype):
+    logits = numbers(2, 3, 200)
+    levels = np.array([[0, 1, 0], [1, 1, 0]])
+    expected = special.logsumexp(logits, axis=-1) - np.take_along_axis(
+        logits, levels[..., None], axis=-1
+    ).squeeze(-1)
+    found = Categorical(200).negloglikelihood(levels.astype(dtype), logits)
+    assert found == pytest.approx(expected.sum(axis=-1), rel=1e-12)
+    grad = autograd.grad(
+        lambda a: anp.sum(Categorical(200).negloglikelihood(levels.astype(dtype), a))
+    )(logits)
+    assert grad == pytest.approx(special.softmax(logits, axis=-1) - np.eye(200)[levels])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, bool, np.int64])
+def test_pixels_and_logits_that_are_not_floats_are_refused(dtype):
+    """uint8 may be gray levels that were not divided by 255."""
+    x, logits = np.ones((2, 3)), np.ones((2, 3))
+    with pytest.raises(TypeError, match="x has dtype .*; pass floats"):
+        Bernoulli().negloglikelihood(x.astype(dtype), logits)
+    with pytest.raises(TypeError, match="logits has dtype .*; pass floats"):
+        Bernoulli().negloglikelihood(x, logits.astype(dtype))
+    with pytest.raises(TypeError, match="logits has dtype .*; pass floats"):
+        Categorical(3).negloglikelihood(x, np.ones((2, 3, 3), dtype))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_sums_over_many_pixels_keep_their_digits(order, rng):
+    D = 196_608
+    x = rng.random((2, D), dtype=np.float32)
+    logits = np.asarray(rng.standard_normal((2, D), dtype=np.float32), order=order)
+    expected = np.sum(np.logaddexp(0, logits.astype(float)) - x * logits.astype(float), axis=-1)
+    assert Bernoulli().negloglikelihood(x, logits) == pytest.approx(expected, rel=2e-6)
+    levels = np.asarray((x > 0.3).astype(np.float32), order=order)
+    two = np.stack([0 * logits, logits], axis=-1)
+    expected = np.sum(np.logaddexp(0, logits.astype(float)) - levels * logits, axis=-1)
+    assert Categorical(2).negloglikelihood(levels, two) == pytest.approx(expected, rel=2e-6)
+
+
+def correlations(x):
+    """The largest correlation between columns, and between rows, of many draws of one kind."""
+    between_columns = np.corrcoef(x.T) - np.eye(x.shape[1])
+    return abs(between_columns).max()
+
+
+DRAWS = {
+    "gaussian": lambda rng, n, D: Gaussian().sample(rng, np.zeros((n, D)), np.zeros((n, 1))),
+    "bernoulli": lambda rng, n, D: Bernoulli().sample(rng, np.zeros((n, D))),
+    "categorical": lambda rng, n, D: Categorical(3).sample(rng, np.zeros((n, D, 3))),
+}
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_each_pixel_of_each_row_has_its_own_noise(name, rng):
+    x = DRAWS[name](rng, 4000, 5).astype(float)
+    assert correlations(x) < 0.08  # 5 standard errors
+    assert correlations(DRAWS[name](rng, 5, 4000).astype(float).T) < 0.08
+    again = DRAWS[name](rng, 4000, 5).astype(float)
+    assert abs(np.corrcoef(x.ravel(), again.ravel())[0, 1]) < 0.04
+
+
+def test_categorical_logits_are_pixel_by_pixel():
+    """The order of the decoder's outputs: files of older versions depend on it."""
+    outputs = np.arange(12.0).reshape(1, 12)
+    (logits,) = Categorical(4).parameters(outputs)
+    assert np.array_equal(logits, [[[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]])
+    x = Categorical(4, one_hot=True).encoder_input(np.array([[3.0, 0.0]]))
+    assert np.array_equal(x, [[0, 0, 0, 1, 1, 0, 0, 0]])
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (2, 4), (1,)], ids=str)
+def test_another_number_of_pixels_is_refused(shape):
+    for likelihood, logits in (
+        (Bernoulli(), np.zeros((2, 3))),
+        (Categorical(5), np.zeros((2, 3, 5))),
+    ):
+        with pytest.raises(ValueError, match="the logits are those of 3 pixels"):
+            likelihood.negloglikelihood(np.zeros(shape), logits)

@@ -30,8 +30,13 @@ def test_it_finds_the_best_diagonal_posterior(start, linear):
     vae, model, X = linear
     mu, logsigma = vaelite.infer(vae, X, vae.encode(X) if start == "encoder" else None, n_steps=600)
     best = model.diagonal_posterior(X)
-    assert mu == pytest.approx(best[0], abs=0.05)
-    assert logsigma == pytest.approx(best[1], abs=0.05)
+    # In a linear model the noise of mu's gradient cancels in each pair of eps and -eps. That of
+    # logsigma's does not: a standard deviation of about 0.02 stays, of 120 values.
+    assert mu == pytest.approx(best[0], abs=0.001)
+    error = logsigma - best[1]
+    assert error.std() < 0.03
+    assert abs(error.mean()) < 0.01
+    assert abs(error).max() < 0.1
     assert (model.elbo(X, *best) - model.elbo(X, mu, logsigma)).max() < 0.01
 
 

@@ -115,6 +115,15 @@ def test_of_a_vae_has_the_vaes_decoder(digits, quick, rng):
     assert model.sigma == pytest.approx(0.5)
 
 
+def test_of_a_vae_has_its_floor(digits, quick):
+    likelihood = vaelite.Gaussian("identity", "shared", floor=-0.5)
+    vae = vaelite.fit(digits[0], **{**LINEAR, "likelihood": likelihood}, max_epochs=2)
+    raw = float(vae.params["decoder.logsigma.b"][0])
+    assert ProbabilisticPCA.of(vae).sigma == pytest.approx(np.exp(-0.5) + np.exp(raw), rel=1e-6)
+    _, logsigma = vae.decode(np.zeros((1, 2)))
+    assert ProbabilisticPCA.of(vae).sigma == pytest.approx(np.exp(logsigma[0, 0]), rel=1e-6)
+
+
 def test_models_that_are_not_probabilistic_pca_are_refused(vae, digits, model):
     with pytest.raises(ValueError, match="is not linear"):
         ProbabilisticPCA.of(vae)
@@ -130,6 +139,17 @@ def test_models_that_are_not_probabilistic_pca_are_refused(vae, digits, model):
         ProbabilisticPCA(np.zeros(2), np.zeros(2), 1.0)
     with pytest.raises(ValueError, match="sigma should be above 0"):
         ProbabilisticPCA(model.W, model.mean, 0.0)
+
+
+@pytest.mark.parametrize("latent_dim", [1, 2, 3])
+def test_isotropic_data(latent_dim, rng):
+    """The mean of equal variances may be rounded up, above those that are kept."""
+    for scale in rng.uniform(0.1, 3, 50):
+        X = scale * np.concatenate([np.eye(6), -np.eye(6)])
+        model, sigma = ProbabilisticPCA.fit(X, latent_dim), scale / np.sqrt(6)
+        assert model.W == pytest.approx(np.zeros((latent_dim, 6)), abs=1e-7 * scale)
+        assert model.sigma == pytest.approx(sigma)
+        assert model.score(X) == pytest.approx(stats.norm(0, sigma).logpdf(X).sum(1).mean())
 
 
 def test_data_are_read_as_a_vae_reads_them(digits):

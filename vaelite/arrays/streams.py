@@ -10,9 +10,16 @@ from enum import IntEnum
 
 import numpy as np
 
+SPAWNED = 2**32 - 1  # in a SeedSequence's key, before the address: no Stream or epoch
+
 
 class Stream(IntEnum):
-    """What random numbers are for. Values never change: every seed depends on them."""
+    """What random numbers are for. Values never change: every seed depends on them.
+
+    ``elbo`` and ``log_evidence`` share EVIDENCE, and the ELBO of `VAE.score`, its parts
+    and its ledger share SCORE: the same samples, so that their differences have less
+    noise.
+    """
 
     INIT = 0
     SPLIT = 1
@@ -21,7 +28,14 @@ class Stream(IntEnum):
     EVALUATE = 4
     TRIAL = 5
     TEST = 6
-    SAMPLE = 7
+    SCORE = 7
+    SAMPLE = 8
+    RECONSTRUCT = 9
+    EVIDENCE = 10
+    INFER = 11
+    MEASURE = 12
+    KL_SPLIT = 13
+    GAPS = 14
 
 
 def seed_sequence(rng=None):
@@ -31,7 +45,10 @@ def seed_sequence(rng=None):
     ----------
     rng : None, int, numpy.random.SeedSequence or numpy.random.Generator
         None takes fresh entropy from the operating system. An int of 0 or more always
-        returns the same sequence. From a Generator two integers are drawn.
+        returns the same sequence. From a Generator two integers are drawn. A
+        SeedSequence stands for a child of its own that ``spawn`` never returns: so none
+        of vaelite's streams is also one of yours. (An int has no such protection: next
+        to ``rng=0``, do not draw from children of ``SeedSequence(0)`` yourself.)
 
     Raises
     ------
@@ -39,7 +56,7 @@ def seed_sequence(rng=None):
         For anything else.
     """
     if isinstance(rng, np.random.SeedSequence):
-        return rng
+        return np.random.SeedSequence(rng.entropy, spawn_key=(*rng.spawn_key, SPAWNED))
     if isinstance(rng, np.random.Generator):
         return np.random.SeedSequence(rng.integers(2**63, size=2).tolist())
     is_int = isinstance(rng, (int, np.integer)) and not isinstance(rng, bool)
@@ -56,8 +73,8 @@ def generator(seed, *address):
     return np.random.Generator(np.random.PCG64(child))
 
 
-def sampling_generator(rng=None):
-    """Return a Generator to draw samples with: the given one, or one from a seed."""
+def sampling_generator(rng, stream):
+    """Return a Generator to draw with: the given one, or that of a seed at a stream."""
     if isinstance(rng, np.random.Generator):
         return rng
-    return generator(seed_sequence(rng), Stream.SAMPLE)
+    return generator(seed_sequence(rng), stream)

@@ -9,6 +9,7 @@ import numpy as np
 from ..arrays.dispatch import on_device, read_only
 from ..arrays.streams import Stream, generator, seed_sequence
 from ..checks import check_count, check_flag
+from .checks import check_array, check_grey_levels
 from .rows import RowReader
 
 
@@ -41,6 +42,8 @@ def minibatches(X, batch_size, dtype=np.float32, *, shuffle=False, rng=None, gre
         if not isinstance(rng, np.random.Generator):
             rng = generator(seed_sequence(rng), Stream.SHUFFLE)
         order = rng.permutation(X.shape[0])
+    if grey_levels:
+        check_grey_levels(X)
     reader, dtype = RowReader(X), np.dtype(dtype)
     for rows in row_batches(X.shape[0], batch_size, order):
         yield read_batch(reader, rows, dtype, grey_levels)
@@ -74,11 +77,17 @@ def quantize(X, levels):
     X : array
         Numbers in [0, 1], or uint8 gray levels.
     levels : int
-        Each level is for an equal part of [0, 1].
+        Each level is for an equal part of [0, 1]. A number on the edge of two parts is
+        in the upper one, also where rounding moved it off the edge.
 
     Returns
     -------
     uint8 or int64 array, the shape of X
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `fit`, except that X may have any shape.
 
     Examples
     --------
@@ -87,9 +96,16 @@ def quantize(X, levels):
     array([[0, 0, 1, 2, 3]], dtype=uint8)
     """
     levels = check_count("levels", levels, minimum=2)
-    x = to_float(X, np.dtype(np.float64))
-    if not (x.min() >= 0 and x.max() <= 1):
-        raise ValueError(
-            f"X should be numbers in [0, 1] or uint8, got values from {x.min():g} to {x.max():g}"
-        )
-    return np.minimum(x * levels, levels - 1).astype(np.uint8 if levels <= 256 else np.int64)
+    x = check_array(X, any_shape=True)[...]
+    if x.dtype == np.uint8:
+        check_grey_levels(np.atleast_2d(x))
+        parts = x.astype(np.int64) * levels // 255
+    else:
+        if not (x.min() >= 0 and x.max() <= 1):
+            raise ValueError(
+                f"X should be numbers in [0, 1] or uint8, got values from {x.min():g} to "
+                f"{x.max():g}"
+            )
+        rounding = np.finfo(np.float32 if x.dtype == np.float32 else np.float64).eps
+        parts = x.astype(np.float64) * (levels * (1 + 4 * rounding))
+    return np.minimum(parts, levels - 1).astype(np.uint8 if levels <= 256 else np.int64)

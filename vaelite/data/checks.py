@@ -33,8 +33,8 @@ class Summary:
         return max(-self.low.min(), self.high.max())
 
 
-def check_array(X, name="X"):
-    """Return a 2-D array-like of real numbers with rows and columns; not a copy."""
+def check_array(X, name="X", any_shape=False):
+    """Return an array-like of real numbers, with rows and columns; not a copy."""
     _check_type(X, name)
     has_index, is_frame = hasattr(X, "shape") and hasattr(X, "__getitem__"), hasattr(X, "iloc")
     if has_index and not hasattr(X, "dtype") and not is_frame:
@@ -47,7 +47,8 @@ def check_array(X, name="X"):
                 f"{name} cannot be made an array; do all its rows have one length? ({error})"
             ) from None
     _check_kind(X, name)
-    _check_shape(X.shape, name)
+    if not any_shape:
+        _check_shape(X.shape, name)
     return X
 
 
@@ -115,13 +116,15 @@ def check_width(name, X, expected, owner):
 def summarize(X, dtype, name="X", grey_levels=True):
     """Read all values, in chunks, and refuse those that are not finite in ``dtype``.
 
-    uint8 gray levels need no check; only the first chunk is read, as numbers in [0, 1].
+    Of uint8 gray levels the largest is checked, and the first chunk read as numbers in
+    [0, 1].
 
     Returns
     -------
     Summary
     """
     if X.dtype == np.uint8 and grey_levels:
+        check_grey_levels(X, name)
         _, chunk = next(_chunks(X))
         return Summary(chunk.min(axis=0) / 255, chunk.max(axis=0) / 255, False)
     low, high, whole = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf), True
@@ -146,8 +149,12 @@ def _check_finite(chunk, start, dtype, name):
 
 
 def check_grey_levels(X, name="X"):
-    """Warn of uint8 data that seem to have another scale than 0 to 255."""
-    if X.dtype != np.uint8:
+    """Warn of uint8 data that seem to have another scale than 0 to 255.
+
+    Everything that divides uint8 by 255 comes here: see "uint8 on another scale" in the
+    guide.
+    """
+    if getattr(X, "dtype", None) != np.uint8:
         return
     high = 0
     for _, chunk in _chunks(X):
@@ -160,7 +167,8 @@ def check_grey_levels(X, name="X"):
     )
     if high == 1:
         raise ValueError(
-            f"{read_as}; if these are numbers in [0, 1] already, pass {name}.astype(np.float32)"
+            f"{read_as}; if these are numbers in [0, 1] already, pass {name}.astype(np.float32), "
+            f"and if they are very dark gray levels, {name} / np.float32(255)"
         )
     if high > 1:
         warn(f"{read_as}; for another scale pass floats, for example {name} / np.float32({high})")

@@ -9,7 +9,7 @@ from ..arrays.backend import Backend
 from ..arrays.dispatch import to_host
 from ..checks import check_number, warn
 from .batches import read_batch, row_batches
-from .checks import LARGE, check_array, check_grey_levels, check_width, summarize
+from .checks import LARGE, check_array, check_width, summarize
 from .rows import RowReader, RowSubset
 
 
@@ -103,8 +103,6 @@ class Dataset:
             is_double = X.dtype.kind == "f" and X.dtype.itemsize >= 8
             dtype = np.dtype(np.float64 if is_double else np.float32)
         summary = summarize(X, dtype, name, likelihood.grey_levels)
-        if fitting and likelihood.grey_levels:
-            check_grey_levels(X, name)
         likelihood.check(summary)
         if fitting:
             likelihood.advise(summary)

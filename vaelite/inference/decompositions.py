@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from ..arrays.streams import sampling_generator
+from ..arrays.streams import Stream, sampling_generator
 from ..checks import check_number
 from ..models.checks import check_posterior, check_unconditional
 from ..models.inference import infer
@@ -56,7 +56,8 @@ def elbo_parts(vae, X, rng=0, *, condition=None):
     """
     _check_normal(vae)
     mu, logsigma = vae.encode(X, condition=condition)
-    nll, noisy = [], vae.noisy_batches(X, sampling_generator(rng), condition=condition)
+    noise = sampling_generator(rng, Stream.SCORE)
+    nll, noisy = [], vae.noisy_batches(X, noise, condition=condition)
     for x, eps, rows, c in (batch.on_host() for batch in noisy):
         objective = vae.objective().given(c)
         z = reparameterize(mu[rows], logsigma[rows], eps)
@@ -154,7 +155,8 @@ def kl_split(vae, X, rng=0):
     check_unconditional(vae, "kl_split")
     mu, logsigma = (array.astype(np.float64) for array in vae.encode(X))
     n = len(mu)
-    z = reparameterize(mu, logsigma, sampling_generator(rng).standard_normal(mu.shape))
+    noise = sampling_generator(rng, Stream.KL_SPLIT)
+    z = reparameterize(mu, logsigma, noise.standard_normal(mu.shape))
     rows = max(1, BLOCK // n)
     blocks = (z[start : start + rows] for start in range(0, n, rows))
     log_marginal = np.concatenate([_log_mixture(block, mu, logsigma) for block in blocks])
@@ -255,7 +257,7 @@ def inference_gaps(
         )
     # The same noise for both ELBOs: their difference has less noise.
     shared = {"condition": condition, "progress": progress}
-    seed = sampling_generator(rng).integers(2**32)
+    seed = sampling_generator(rng, Stream.GAPS).integers(2**32)
     q, how = vae.encode(X, condition=condition), {"n_steps": n_steps, "rng": seed}
     refined = infer(vae, X, q, learning_rate=learning_rate, **how, **shared)
     estimates = (elbo(vae, X, n_samples, seed, q, **shared) for q in (None, refined))

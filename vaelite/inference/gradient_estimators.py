@@ -23,7 +23,7 @@ from functools import wraps
 import autograd.numpy as np
 from scipy.special import roots_hermitenorm
 
-from ..arrays.streams import sampling_generator
+from ..arrays.streams import Stream, sampling_generator
 from ..checks import check_count
 from ..gradient import value_and_grad
 from ..terms import kl_divergence, neglogposterior, neglogprior, reparameterize
@@ -329,7 +329,7 @@ def measure(
     check_count("n_samples", n_samples)
     check_count("repetitions", repetitions, minimum=2)
     mu, logsigma = _check_q(mu, logsigma)
-    rng, nll = sampling_generator(rng), _checked(nll)
+    rng, nll = sampling_generator(rng, Stream.MEASURE), _checked(nll)
     at_once = max(1, CHUNK // (n_samples * len(mu)))
     found = [
         _independent(estimator, nll, mu, logsigma, min(at_once, repetitions - done), n_samples, rng)

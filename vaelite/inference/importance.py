@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from ..arrays.streams import sampling_generator
+from ..arrays.streams import Stream, sampling_generator
 from ..checks import check_count, check_number
 from ..fitting.progress import track
 from ..fitting.run import CHUNK_ROWS
@@ -129,7 +129,7 @@ def elbo(vae, X, n_samples=100, rng=0, q=None, *, condition=None, progress=False
 def _log_weights(vae, X, n_samples, rng, q, from_prior, condition, progress):
     """Yield, for a few rows at a time, the log weights of all samples, (k, rows)."""
     check_posterior(vae)
-    rng = sampling_generator(rng)
+    rng = sampling_generator(rng, Stream.EVIDENCE)
     q = vae.encode(X, condition=condition) if q is None else check_q(vae, X, q)
     batches = vae.batches(X, max(1, CHUNK_ROWS // n_samples), condition=condition)
     for batch in track(batches, len(q[0]), progress):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays.streams import sampling_generator
+from ..arrays.streams import Stream, sampling_generator
 from ..models.checks import check_fitted
 from ..terms import HALF_LOG_2PI, kl_divergence
 
@@ -80,7 +80,7 @@ def ledger(vae, X, rng=0, kl_weight=PYTORCH_VAE_WEIGHT, *, condition=None):
     True
     """
     check_fitted(vae)
-    batches = vae.noisy_batches(X, sampling_generator(rng), condition=condition)
+    batches = vae.noisy_batches(X, sampling_generator(rng, Stream.SCORE), condition=condition)
     columns = [_columns(vae, batch) for batch in batches]
     means = {
         name: float(np.concatenate([c[name] for c in columns]).mean(dtype=np.float64))

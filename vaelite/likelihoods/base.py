@@ -85,6 +85,12 @@ class Likelihood:
         return {"-log p(x|z)": nll}
 
 
+def check_pixels(x, n):
+    """Refuse x with another number of pixels than the decoder's: it would broadcast."""
+    if x.shape[-1:] != (n,):
+        raise ValueError(f"x has shape {x.shape}, but the logits are those of {n} pixels")
+
+
 def check_unit_interval(summary, why, alternative):
     """Refuse data outside [0, 1]."""
     low, high = summary.low.min(), summary.high.max()

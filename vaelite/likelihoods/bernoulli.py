@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-import autograd.numpy as np
 from autograd.extend import defvjp
 from autograd.numpy.numpy_vjps import unbroadcast_f
 
+from ..checks import check_floats
 from ..networks.base import Head
-from ..ops import differentiable, logistic, softplus
-from .base import Likelihood, check_unit_interval
+from ..ops import differentiable, logistic, row_sums, softplus
+from .base import Likelihood, check_pixels, check_unit_interval
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,14 @@ class Bernoulli(Likelihood):
         -------
         array, shape (batch,)
             In nats.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the numbers of pixels differ, or an array is not one of floats.
         """
+        check_floats(x=x, logits=logits)
+        check_pixels(x, logits.shape[-1])
         return _bernoulli(x, logits)
 
     def expectation(self, logits):
@@ -74,7 +81,7 @@ class Bernoulli(Likelihood):
 
 @differentiable
 def _bernoulli(x, logits):
-    return np.sum(softplus(logits) - x * logits, axis=-1)
+    return row_sums(softplus(logits) - x * logits)
 
 
 defvjp(

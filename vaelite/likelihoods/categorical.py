@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import autograd.numpy as np
 from autograd.extend import defvjp
 
-from ..arrays.dispatch import special
-from ..checks import check_count, check_flag
+from ..arrays.dispatch import on_device, special
+from ..checks import check_count, check_flag, check_floats
 from ..networks.base import Head
-from ..ops import differentiable, one_hot, reshape
-from .base import Likelihood
+from ..ops import differentiable, one_hot, reshape, row_sums
+from .base import Likelihood, check_pixels
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,15 @@ class Categorical(Likelihood):
         -------
         array, shape (batch,)
             In nats.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the numbers of pixels differ, x has a number that is not a level, or
+            logits are not floats. (On a GPU, the numbers are not looked at.)
         """
+        check_floats(logits=logits)
+        check_pixels(x, logits.shape[-2])
         return _categorical(x, logits)
 
     def expectation(self, logits):
@@ -108,8 +116,18 @@ class Categorical(Likelihood):
 
 @differentiable
 def _categorical(x, logits):
-    chosen = np.take_along_axis(logits, x.astype(np.intp)[..., None], axis=-1)[..., 0]
-    return np.sum(special(logits).logsumexp(logits, axis=-1) - chosen, axis=-1)
+    levels = x.astype(np.intp) if on_device(x) else _levels(x, logits.shape[-1])
+    chosen = np.take_along_axis(logits, levels[..., None], axis=-1)[..., 0]
+    return row_sums(special(logits).logsumexp(logits, axis=-1) - chosen)
+
+
+def _levels(x, n):
+    """Whole numbers as indices; NumPy would take the last level for -1."""
+    with np.errstate(invalid="ignore"):  # NaN is refused below
+        levels = x.astype(np.intp)
+    if not np.all((levels == x) & (levels >= 0) & (levels < n)):
+        raise ValueError(f"x should be whole numbers from 0 to {n - 1}, the levels of the logits")
+    return levels
 
 
 def _d_categorical(ans, x, logits):

@@ -325,7 +325,7 @@ class LatentModel:
         array, shape (n, n_features)
         """
         check_fitted(self)
-        rng, n = sampling_generator(rng), check_count("n", n, minimum=0)
+        rng, n = sampling_generator(rng, Stream.SAMPLE), check_count("n", n, minimum=0)
         z = rng.standard_normal((n, self.latent_dim), dtype=self.solution.dtype)
         outputs = self._decode_codes(z, condition)
         likelihood = self.likelihood

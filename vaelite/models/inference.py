@@ -9,7 +9,7 @@ from dataclasses import replace
 import autograd.numpy as np
 
 from ..adam import Adam
-from ..arrays.streams import sampling_generator
+from ..arrays.streams import Stream, sampling_generator
 from ..checks import check_count, check_number
 from ..data.checks import check_array, check_width
 from ..exceptions import TrainingError
@@ -86,7 +86,8 @@ def infer(
     """
     check_settings(n_steps, n_samples, learning_rate)
     check_posterior(vae)
-    rng, own = sampling_generator(rng), {"neglogprior", "neglogposterior"} & set(vae.own_terms)
+    rng = sampling_generator(rng, Stream.INFER)
+    own = {"neglogprior", "neglogposterior"} & set(vae.own_terms)
     objective = vae.objective(kl="sample" if own else "analytic")
     if observed is not None:
         X, objective = _observe(vae, X, observed, objective)

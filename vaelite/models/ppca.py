@@ -101,7 +101,8 @@ class ProbabilisticPCA:
                 f"{latent_dim} latents leave no noise, because these {len(X)} rows vary in no "
                 "other direction; use fewer latents or more rows"
             )
-        return cls(np.sqrt(kept - noise)[:, None] * axes, mean, float(np.sqrt(noise)))
+        scales = np.sqrt(np.maximum(kept - noise, 0))  # a mean of equal numbers may be rounded up
+        return cls(scales[:, None] * axes, mean, float(np.sqrt(noise)))
 
     @classmethod
     def of(cls, vae):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .. import training
-from ..arrays.streams import sampling_generator
+from ..arrays.streams import Stream, sampling_generator
 from .base import LatentModel
 
 
@@ -62,7 +62,8 @@ class VariationalModel(LatentModel):
         """
         z, logsigma = self.encode(X, condition=condition)
         if sample:
-            eps = sampling_generator(rng).standard_normal(z.shape, dtype=z.dtype)
+            noise = sampling_generator(rng, Stream.RECONSTRUCT)
+            eps = noise.standard_normal(z.shape, dtype=z.dtype)
             z = self.objective().reparameterize(z, logsigma, eps)
         return self.likelihood.expectation(*self.decode(z, condition=condition))
 
@@ -83,7 +84,8 @@ class VariationalModel(LatentModel):
         array, shape (n,)
             In nats, with all constants.
         """
-        batches = self.noisy_batches(X, sampling_generator(rng), condition=condition)
+        noise = sampling_generator(rng, Stream.SCORE)
+        batches = self.noisy_batches(X, noise, condition=condition)
         return -training.evaluate(self.objective(), self.device_params(), batches)[0]
 
     def score(self, X, rng=0, *, condition=None):
