@@ -137,7 +137,7 @@ def small_scale(exam):
     """Data with so small values that the model has learned little from them."""
     kind, x = type(exam.model.likelihood), exam.train.x
     if kind not in (Gaussian, Bernoulli):
-        return "is for vaelite's Gaussian and Bernoulli"
+        return "needs vaelite's Gaussian or Bernoulli"
     spread = float(np.sqrt(np.mean(x.var(axis=0, dtype=np.float64))))
     low, high = float(x.min()), float(x.max())
     is_small = spread < SMALL_SPREAD if kind is Gaussian else high < SMALL_LARGEST
@@ -177,12 +177,11 @@ def ruling_rows(exam):
         if not outlying.any() or not rows.loss.mean() - others.mean() > SHIFT:
             continue
         worst = rows.numbers[np.argmax(np.where(outlying, rows.loss, -np.inf))]
-        named = count(int(outlying.sum()), kind)
         return Finding(
             "rows-that-rule-the-loss",
-            f"{named} of {len(rows.loss)} decide the mean loss: it is {rows.loss.mean():,.1f} nats "
-            f"with them and {others.mean():,.1f} without; the worst is {kind} {worst}, with "
-            f"{rows.loss.max():,.1f} nats.",
+            f"The mean loss is {rows.loss.mean():,.1f} nats, but {others.mean():,.1f} without "
+            f"{count(int(outlying.sum()), kind)} of {len(rows.loss)}: the worst is {kind} {worst}, "
+            f"with {rows.loss.max():,.1f} nats.",
             "Look at these rows: correct or remove them, or rescale the columns they stand out in.",
         )
     return None
@@ -192,7 +191,7 @@ def floor(exam):
     """A learned sigma at its floor."""
     at_floor = exam.train.at_floor
     if at_floor is None:
-        return "is for a Gaussian with a learned sigma and a floor"
+        return "needs a Gaussian with a learned sigma and a floor"
     likelihood = exam.model.likelihood
     sigma = f"{np.exp(likelihood.floor):.2g}"
     if likelihood.sigma == "pixel":
@@ -205,7 +204,7 @@ def floor(exam):
         if not at_floor.mean() > FLOOR_SHARE:
             return None
         of = f"{at_floor.mean():.0%} of the rows"
-        remedy = "Multiply X so that its columns have a standard deviation near 1, or lower floor=."
+        remedy = "Rescale X if its values are small, remove constant columns, or lower floor=."
     return Finding(
         "sigma-at-the-floor",
         f"The decoder's sigma is at its floor, {sigma}, for {of}: the score depends on the floor "
@@ -217,12 +216,13 @@ def floor(exam):
 def unused_latents(exam):
     """Latents that carry no information about the rows."""
     if not exam.has_normal_codes:
-        return "is for normal q(z|x) and p(z)"
+        return "needs normal q(z|x) and p(z)"
     K = exam.model.latent_dim
     n_unused = int(np.sum(exam.information[0] < UNUSED))
     if n_unused == 0:
         return None
-    message = f"{n_unused} of {count(K, 'latent')} carry less than {UNUSED} nats about a row"
+    carry = "carries" if n_unused == 1 else "carry"
+    message = f"{n_unused} of {count(K, 'latent')} {carry} less than {UNUSED} nats about a row"
     if n_unused == K:
         return Finding(
             "posterior-collapse",
@@ -253,11 +253,11 @@ def benchmarks(exam):
         remedy = 'Learn sigma, with Gaussian(sigma="image"), or train longer.'
     else:
         remedy = "Train longer or with a larger learning_rate; check beta and the scale of X."
-    which = "held-out rows" if exam.held_out is not None else "rows"
+    which = "held-out" if exam.held_out is not None else "training"
     return Finding(
         f"worse-than-a-{other}",
-        f"On {which} the model scores {exam.judged.loss.mean() * -1:,.1f} nats, "
-        f"{nats:,.1f} nats less than {means}.",
+        f"The model scores {-exam.judged.loss.mean():,.1f} nats on {which} rows, {nats:,.1f} less "
+        f"than {means}.",
         remedy,
     )
 
@@ -265,7 +265,7 @@ def benchmarks(exam):
 def codes_and_prior(exam):
     """Codes whose distribution over all rows is far from the prior."""
     if not exam.has_normal_codes:
-        return "is for normal q(z|x) and p(z)"
+        return "needs normal q(z|x) and p(z)"
     mismatch = exam.information[1]
     k, n_far = int(np.argmax(mismatch)), int(np.sum(mismatch > MISMATCH))
     if n_far == 0:
@@ -274,8 +274,8 @@ def codes_and_prior(exam):
     return Finding(
         "codes-far-from-the-prior",
         f"The codes of {n_far} of {count(len(mean), 'latent')} are far from the prior: those of "
-        f"latent {k} have mean {mean[k]:.1f} and standard deviation {np.sqrt(variance[k]):.1f} over all rows, "
-        "where samples are drawn with 0 and 1.",
+        f"latent {k} have mean {mean[k]:.1f} and standard deviation {np.sqrt(variance[k]):.1f} over "
+        "all rows, where the prior has 0 and 1.",
         "Samples will look worse than reconstructions: use beta=1, more rows, or stop earlier.",
     )
 
@@ -347,9 +347,9 @@ CHECKS = {
     "small scale": small_scale,
     "rows that rule the loss": ruling_rows,
     "sigma at the floor": floor,
+    "convergence": not_converged,
     "unused latents": unused_latents,
     "worse than a constant or a linear model": benchmarks,
     "codes far from the prior": codes_and_prior,
     "overfitting": overfitting,
-    "convergence": not_converged,
 }

@@ -161,7 +161,7 @@ class Exam:
         """The mean gain over a constant, and its standard error; or why not."""
         constant = CONSTANTS.get(type(self.model.likelihood))
         if constant is None or "negloglikelihood" in self.model.own_terms:
-            return "is for vaelite's own likelihoods"
+            return "needs one of vaelite's likelihoods"
         x = self.train.x.astype(np.float64)
         loss, n_params = constant(self.model.likelihood, x, self.judged.x.astype(np.float64))
         return self._gain(loss, n_params)
@@ -172,14 +172,14 @@ class Exam:
         model, x = self.model, self.train.x
         is_gaussian = type(model.likelihood) is Gaussian and model.has_posterior
         if not is_gaussian or model.own_terms:
-            return "is for the ELBO with a Gaussian likelihood"
+            return "needs the ELBO with a Gaussian likelihood"
         D, K = x.shape[1], model.latent_dim
         if not K < D <= LINEAR_FEATURES:
-            return f"is for {K + 1} to {LINEAR_FEATURES} columns"
+            return f"needs {K + 1} to {LINEAR_FEATURES} columns"
         try:
             linear = ProbabilisticPCA.fit(x, K)
         except ValueError:
-            return "the rows vary in too few directions"
+            return "needs rows that vary in more directions"
         return self._gain(-linear.score_samples(self.judged.x), D * (K + 1) + 1)
 
     def _gain(self, loss, n_params):

@@ -82,8 +82,9 @@ class Diagnosis:
         notes = [finding for finding in self.findings if not finding.is_problem]
         lines = [title, *(f"- {finding}" for finding in self.problems)]
         lines += [f"- Note: {finding}" for finding in notes]
-        skipped = "; ".join(f"{name} ({reason})" for name, reason in self.skipped.items())
-        return "\n".join([*lines, f"Not checked: {skipped}."] if skipped else lines)
+        if "overfitting" in self.skipped:
+            lines.append("Pass X_test to check for overfitting, too.")
+        return "\n".join(lines)
 
 
 def count(n, noun):
