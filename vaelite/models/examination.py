@@ -70,33 +70,31 @@ def examine(model, X, condition=None, limit=None, q=None):
     X, condition = (
         None if array is None else to_host(RowReader(array)[rows]) for array in (X, condition)
     )
-    if q is None or q[0] is None:
-        q = model.encode(X, condition=condition)
-    else:
-        q = tuple(array[rows] for array in q)
-    mu, logsigma = q if model.has_posterior else (q, None)
-    rng = sampling_generator(0)
-    with np.errstate(all="ignore"):
-        parts = [
-            _examine_batch(model, batch.on_host(), mu, logsigma, rng)
-            for batch in model.batches(X, condition=condition)
-        ]
+    with np.errstate(all="ignore"):  # a row may have a loss that is not finite
+        if q is None or q[0] is None:
+            q = model.encode(X, condition=condition)
+        else:
+            q = tuple(array[rows] for array in q)
+        mu, logsigma = q if model.has_posterior else (q, None)
+        batches, rng = model.batches(X, condition=condition), sampling_generator(0)
+        parts = [_examine_batch(model, batch.on_host(), mu, logsigma, rng) for batch in batches]
     x, loss, at_floor = zip(*parts, strict=True)
     at_floor = None if at_floor[0] is None else np.concatenate(at_floor)
     mu, logsigma = (None if a is None else a.astype(np.float64) for a in (mu, logsigma))
     loss = np.concatenate(loss).astype(np.float64)
+    loss[np.isnan(loss)] = np.inf  # an overflow
     return Examined(n, numbers, np.concatenate(x), loss, mu, logsigma, at_floor)
 
 
 def _examine_batch(model, batch, mu, logsigma, rng):
-    """x, loss and at_floor of a batch, with one sample of z per row."""
+    """x, loss and at_floor of a batch on the host, with one sample of z per row."""
     x, _, rows, condition = batch
-    objective, z, kl = model.objective(), mu[rows], 0
+    objective, z, kl = model.objective().given(condition), mu[rows], 0
     if logsigma is not None:
         eps = rng.standard_normal(z.shape, dtype=z.dtype)
         z = objective.reparameterize(mu[rows], logsigma[rows], eps)
         kl = objective.neglogprior(z) - objective.neglogposterior(z, mu[rows], logsigma[rows])
-    outputs = model.decode(z, condition=condition)
+    outputs = objective.decode(model.params, z)
     loss = objective.negloglikelihood(x, *outputs) + kl
     at_floor = outputs[1] < model.likelihood.floor + AT_FLOOR if _has_floor(model) else None
     return x, loss, at_floor
