@@ -59,9 +59,9 @@ def doctor(vae, X, X_test=None, *, condition=None, condition_test=None):
     --------
     >>> import vaelite
     >>> X, y = vaelite.load_digits()
-    >>> vae = vaelite.fit(X, hidden_dim=64, max_epochs=3, stopping="epochs", rng=0)
-    >>> vaelite.doctor(vae, X).names
-    ('worse-than-a-linear-model',)
+    >>> vae = vaelite.fit(X, hidden_dim=64, max_epochs=9, stopping="epochs", rng=0)
+    >>> print(vaelite.doctor(vae, X).findings[0].message)
+    Training ended after 9 epochs, and the training loss had fallen by ...
     """
     check_fitted(vae)
     if X_test is None and condition_test is not None:
