@@ -131,20 +131,20 @@ def test_small_scale_where_something_was_learned(X):
     assert "small-scale" not in doctor(vae, X / 5).names
 
 
-def test_rows_that_rule_the_loss(X):
+def test_rows_that_dominate_the_loss(X):
     wild = (X - X.mean(axis=0)).astype(np.float64)
     wild[17] = 30
     vae = short(wild, likelihood=Gaussian(mean="identity", sigma=0.1))
     loss = -vae.score_samples(wild)
-    message = found("rows-that-rule-the-loss", doctor(vae, wild))
+    message = found("rows-that-dominate-the-loss", doctor(vae, wild))
     assert (
         f"{loss.mean():,.1f} nats, but {np.delete(loss, 17).mean():,.1f} without 1 row" in message
     )
     assert f"the worst is row 17, with {loss[17]:,.1f} nats" in message
     tame = np.delete(wild, 17, axis=0)
-    assert "rows-that-rule-the-loss" not in doctor(vae, tame).names
+    assert "rows-that-dominate-the-loss" not in doctor(vae, tame).names
     assert "the worst is held-out row 3," in found(
-        "rows-that-rule-the-loss", doctor(vae, tame, wild[14:60])
+        "rows-that-dominate-the-loss", doctor(vae, tame, wild[14:60])
     )
 
 
@@ -340,7 +340,7 @@ def test_losses_that_are_not_finite_are_a_finding(X):
     vae = short(wild, likelihood=Gaussian(mean="identity", sigma=0.1), epochs=2)
     wild[3] = 1e25
     assert "the worst is row 3, with inf nats" in found(
-        "rows-that-rule-the-loss", doctor(vae, wild)
+        "rows-that-dominate-the-loss", doctor(vae, wild)
     )
 
 

@@ -42,7 +42,7 @@ def doctor(vae, X, X_test=None, *, condition=None, condition_test=None):
     X : array-like, shape (n, n_features)
         The rows that it was trained on.
     X_test : array-like, shape (m, n_features), optional
-        Rows that it was not trained on, to find out whether it learned X by heart.
+        Rows that it was not trained on.
     condition, condition_test : optional
         Of X and of X_test, as for `VAE.encode`.
 
@@ -166,7 +166,7 @@ def _learned_little(exam):
     return None
 
 
-def ruling_rows(exam):
+def dominating_rows(exam):
     """A few rows with so large a loss that they decide the mean."""
     for kind, rows in (("row", exam.train), ("held-out row", exam.held_out)):
         if rows is None:
@@ -179,7 +179,7 @@ def ruling_rows(exam):
             continue
         worst = rows.numbers[np.argmax(rows.loss)]
         return Finding(
-            "rows-that-rule-the-loss",
+            "rows-that-dominate-the-loss",
             f"The mean loss is {rows.loss.mean():,.1f} nats, but {others.mean():,.1f} without "
             f"{count(int(outlying.sum()), kind)} of {len(rows.loss)}: the worst is {kind} {worst}, "
             f"with {rows.loss.max():,.1f} nats.",
@@ -233,7 +233,7 @@ def unused_latents(exam):
         )
     return Finding(
         "unused-latents",
-        f"{message}: the model does without them.",
+        f"{message}: the model does not use them.",
         f"This is normal if the data need only {K - n_unused}; otherwise try warmup_epochs=.",
         is_problem=False,
     )
@@ -244,7 +244,7 @@ def benchmarks(exam):
     constant, linear = exam.over_constant, exam.over_linear
     if not isinstance(constant, str) and constant[0] < -LESS - 2 * constant[1]:
         other, nats = "constant", -constant[0]
-        means = "a decoder that returns the mean of X for every code"
+        means = "a decoder that ignores its code"
     elif not isinstance(linear, str) and linear[0] < -max(LOSS_TO_LINEAR, 2 * linear[1]):
         other, nats = "linear-model", -linear[0]
         means = f"probabilistic PCA with {count(exam.model.latent_dim, 'latent')}"
@@ -342,7 +342,7 @@ def not_converged(exam):
 CHECKS = {
     "few rows": few_rows,
     "small scale": small_scale,
-    "rows that rule the loss": ruling_rows,
+    "rows that dominate the loss": dominating_rows,
     "sigma at the floor": floor,
     "convergence": not_converged,
     "unused latents": unused_latents,
