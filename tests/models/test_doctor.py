@@ -23,7 +23,8 @@ REAL = Gaussian(mean="identity")
 
 def short(X, X_test=None, epochs=20, **settings):
     """A small fit of a fixed number of epochs."""
-    settings = {"hidden_dim": 64, "rng": 0, "stopping": "epochs", **settings}
+    fixed = {"hidden_dim": 64, "learning_rate": 1e-3, "stopping": "epochs", "rng": 0}
+    settings = fixed | settings
     return vaelite.fit(X, X_test, max_epochs=epochs, **settings)
 
 
@@ -88,7 +89,7 @@ def test_few_rows(X):
     assert "few-rows" not in doctor(vae, X[:100]).names
     message = found("few-rows", doctor(vae, X[:600], X[600:620]))
     error = stats.sem(vae.score_samples(X[600:620]))
-    assert message.startswith("20 held-out rows are few")
+    assert message.startswith("The held-out loss is a mean of 20 rows:")
     assert f"{error:.1f} nats" in message
     assert "few-rows" not in doctor(vae, X[:600], X[600:630]).names
 
@@ -108,7 +109,7 @@ def test_small_scale_of_gray_levels(X):
 
 def test_small_scale_of_columns():
     X = load_diabetes().data
-    diagnosis = doctor(vaelite.fit(X, likelihood=REAL, hidden_dim=64, rng=0), X)
+    diagnosis = doctor(short(X, likelihood=REAL, epochs=100), X)
     assert "standard deviation of 0.048: a linear model is" in found("small-scale", diagnosis)
     assert "X.std(axis=0)" in diagnosis.findings[0].remedy
 
@@ -319,6 +320,15 @@ def test_a_model_with_as_many_parameters_as_rows_has_no_advantage(rng):
     gain, _ = exam_of(vae, X, others).over_linear
     linear = vaelite.ProbabilisticPCA.fit(X, 5).score(others)
     assert gain == pytest.approx(vae.score(others) - linear)
+
+
+@pytest.mark.parametrize(("shape", "latent_dim"), [((30, 2), 2), ((2, 5), 3), ((30, 1001), 2)])
+def test_a_linear_model_may_not_exist(rng, shape, latent_dim):
+    """As many latents as columns, too few rows, and more columns than take a short time."""
+    vae = vaelite.VAE(latent_dim, hidden_dim=2, likelihood=REAL).build(shape[1], rng=0)
+    X = rng.standard_normal(shape)
+    assert exam_of(vae, X).over_linear.startswith("needs")
+    assert "few-rows" in doctor(vae, X, X[:1]).names
 
 
 def test_rows_are_evenly_spaced(vae, X):

@@ -127,7 +127,7 @@ def few_rows(exam):
     if held_out is not None and held_out.n < LEAST_HELD_OUT:
         return Finding(
             "few-rows",
-            f"{held_out.n} held-out rows are few: the standard error of their mean loss is "
+            f"The held-out loss is a mean of {count(held_out.n, 'row')}: its standard error is "
             f"{standard_error(held_out.loss):.1f} nats.",
             "Hold out more rows: validation_fraction=, or a larger X_test.",
         )

@@ -175,10 +175,10 @@ class Exam:
         if not K < D <= LINEAR_FEATURES:
             return f"needs {K + 1} to {LINEAR_FEATURES} columns"
         try:
-            linear = ProbabilisticPCA.fit(x, K)
-        except ValueError:
+            loss = -ProbabilisticPCA.fit(x, K).score_samples(self.judged.x)
+        except ValueError:  # LinAlgError is one, too
             return "needs rows that vary in more directions"
-        return self._gain(-linear.score_samples(self.judged.x), D * (K + 1) + 1)
+        return self._gain(loss, D * (K + 1) + 1)
 
     def _gain(self, loss, n_params):
         """The mean of a loss minus the model's, and the standard error.
