@@ -20,8 +20,9 @@ MODULES = """
     likelihoods.base likelihoods.gaussian likelihoods.bernoulli likelihoods.categorical likelihoods
     objectives gradient adam stopping state training
     fitting.progress fitting.settings fitting.trial fitting.run
-    models.checks models.files models.outcome models.base models.variational vae
-    models.inference models.meanfield models.autoencoder models.ppca
+    models.checks models.files models.ppca models.examination models.findings
+    models.doctor models.outcome models.base models.variational vae
+    models.inference models.meanfield models.autoencoder
     api
     inference.importance inference.quadrature inference.decompositions
     inference.gradient_estimators inference.ledger

@@ -29,6 +29,8 @@ from .inference.ledger import Ledger, ledger
 from .inference.quadrature import Quadrature
 from .likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
 from .models.autoencoder import Autoencoder
+from .models.doctor import doctor
+from .models.findings import Diagnosis, Finding
 from .models.inference import infer
 from .models.meanfield import MeanField
 from .models.ppca import ProbabilisticPCA
@@ -50,9 +52,11 @@ __all__ = [
     "ConvergenceWarning",
     "Convolutional",
     "Dense",
+    "Diagnosis",
     "ELBOParts",
     "Epochs",
     "Estimate",
+    "Finding",
     "Gaps",
     "Gaussian",
     "Head",
@@ -75,6 +79,7 @@ __all__ = [
     "TrainingError",
     "TransposedConvolutional",
     "active_units",
+    "doctor",
     "elbo",
     "elbo_parts",
     "fit",
