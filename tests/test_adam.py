@@ -153,3 +153,19 @@ def test_a_hundred_steps_of_pytorch(rng):
         theirs.step()
         adam.update(ours, {"w": g})
     assert ours["w"] == pytest.approx(w.detach().numpy(), rel=1e-12)
+
+
+def test_weight_decay_shrinks_weights_and_no_biases(rng):
+    weights, bias = rng.standard_normal((3, 2)), rng.standard_normal(2)
+    params = {"W": weights.copy(), "b": bias.copy()}
+    Adam(0.1, weight_decay=0.5).update(params, {k: np.zeros_like(a) for k, a in params.items()})
+    assert params["W"] == pytest.approx(weights * (1 - 0.1 * 0.5))
+    assert np.array_equal(params["b"], bias)
+
+
+def test_weight_decay_is_decoupled_from_the_gradient(rng):
+    W, g = rng.standard_normal((2, 3, 2))
+    decayed, plain = {"W": W.copy()}, {"W": W * (1 - 0.1 * 0.5)}
+    Adam(0.1, weight_decay=0.5).update(decayed, {"W": g})
+    Adam(0.1).update(plain, {"W": g})
+    assert decayed["W"] == pytest.approx(plain["W"])

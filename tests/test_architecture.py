@@ -20,7 +20,7 @@ MODULES = """
     likelihoods.base likelihoods.gaussian likelihoods.bernoulli likelihoods.categorical likelihoods
     objectives gradient adam stopping state training
     fitting.progress fitting.settings fitting.trial fitting.run
-    models.checks models.files models.ppca models.examination models.findings
+    models.checks models.constant models.files models.ppca models.examination models.findings
     models.doctor models.outcome models.base models.variational vae
     models.inference models.meanfield models.autoencoder
     api

@@ -12,7 +12,13 @@ from .adam import Adam
 from .api import fit, fit_autoencoder, load
 from .data.batches import minibatches, quantize
 from .data.datasets import load_digits, load_idx, load_mnist
-from .exceptions import ConvergenceWarning, ModelFileError, NotFittedError, TrainingError
+from .exceptions import (
+    ConvergenceWarning,
+    FitWarning,
+    ModelFileError,
+    NotFittedError,
+    TrainingError,
+)
 from .gradient import value_and_grad
 from .inference import gradient_estimators
 from .inference.decompositions import (
@@ -57,6 +63,7 @@ __all__ = [
     "Epochs",
     "Estimate",
     "Finding",
+    "FitWarning",
     "Gaps",
     "Gaussian",
     "Head",

@@ -22,6 +22,9 @@ class Adam:
         Decay per step of the means of the gradient and of its square.
     epsilon : float
         Keeps the division defined where the gradient has been 0 throughout.
+    weight_decay : float
+        Before each step, the weights (arrays with two axes or more, so no biases) are
+        multiplied by ``1 - learning_rate * weight_decay``.
 
     Attributes
     ----------
@@ -34,7 +37,8 @@ class Adam:
 
     References
     ----------
-    Kingma & Ba (2015), Adam: A Method for Stochastic Optimization, algorithm 1.
+    Kingma & Ba (2015), Adam: A Method for Stochastic Optimization, algorithm 1;
+    Loshchilov & Hutter (2019), Decoupled Weight Decay Regularization, algorithm 2.
 
     Examples
     --------
@@ -45,8 +49,8 @@ class Adam:
     array([0.9, 2.1])
     """
 
-    def __init__(self, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8):
-        self.learning_rate, self.epsilon = learning_rate, epsilon
+    def __init__(self, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0):
+        self.learning_rate, self.epsilon, self.weight_decay = learning_rate, epsilon, weight_decay
         self.beta1, self.beta2 = beta1, beta2
         self.t, self.m, self.v = 0, {}, {}
 
@@ -72,6 +76,8 @@ class Adam:
         for name, param in params.items():
             if name not in self.m:
                 self.m[name], self.v[name] = (np.zeros_like(param, order="C") for _ in "mv")
+            if self.weight_decay and param.ndim > 1:
+                param *= 1 - self.learning_rate * self.weight_decay
             arrays = param, grads[name], self.m[name], self.v[name]
             p, g, m, v = (array.reshape(-1) for array in arrays)
             flush = self.t % FLUSH_EVERY == 0 and param.dtype == np.float32

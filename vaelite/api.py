@@ -38,7 +38,8 @@ def fit(X, X_test=None, **settings):
 
         - ``condition``, ``condition_test``: what is known of each row, such as its
           class.
-        - ``batch_size``, ``learning_rate``: of a training step.
+        - ``batch_size``, ``learning_rate``, ``weight_decay``: of a training step.
+        - ``start``: the first parameters.
         - ``max_epochs``, ``stopping``, ``tol``, ``patience``, ``validation_fraction``,
           ``steps_per_epoch``: how long to train.
         - ``kl``, ``beta``, ``warmup_epochs``, ``importance_samples``: what is

@@ -16,5 +16,9 @@ class TrainingError(FloatingPointError):
     """
 
 
-class ConvergenceWarning(UserWarning):
+class FitWarning(UserWarning):
+    """A fit ended with a problem that `doctor` explains."""
+
+
+class ConvergenceWarning(FitWarning):
     """Training reached ``max_epochs`` before the stopping rule was satisfied."""

@@ -42,7 +42,7 @@ def test_the_manifest_of_format_2(digits, tmp_path):
         "n_conditions": 0,
     }
     names = {"converged", "stop_reason", "n_epochs", "best_epoch", "history", "log"}
-    assert set(solution) == names
+    assert set(solution) == names | {"scores"}
 
 
 SCORES = {

@@ -50,6 +50,7 @@ CONSTRAINTS = {
     "callbacks": check_callbacks,
     "warmup_epochs": partial(check_count, minimum=0),
     "local_learning_rate": positive,
+    "weight_decay": partial(check_number, low=0, low_included=True),
 }
 
 
@@ -62,12 +63,14 @@ class FitSettings:
     batch_size : int, optional
         Rows per training step; by default a hundredth of the rows, but from 32 to 128.
     start : {"data", "network"}
-        Where training starts. "data": at the best model without latents, where the
-        decoder's biases are the mean and the standard deviation of the data, and the
-        sigma of each q(z|x) is 1. "network": at the networks' own first parameters, as
-        in the sources.
+        Where training starts. "data": the decoder's biases are the mean and the
+        standard deviation of the data, and the sigma of each q(z|x) is 1. "network": at
+        the networks' own first parameters, as in the sources.
     learning_rate : float
         Adam's, at the start.
+    weight_decay : float
+        Adam's: how fast the weights fall towards 0. 0.1 gains some nats where a large
+        network overfits.
     max_epochs : int
         The largest number of passes over the data.
     stopping : {"heldout", "lecture", "epochs"}, HeldOut, Lecture or Epochs
@@ -104,6 +107,7 @@ class FitSettings:
     batch_size: int | None = None
     start: str = "data"
     learning_rate: float = 1e-3
+    weight_decay: float = 0.0
     max_epochs: int = 500
     stopping: Any = "heldout"
     tol: float | None = None

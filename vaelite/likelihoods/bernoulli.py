@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 from autograd.extend import defvjp
 from autograd.numpy.numpy_vjps import unbroadcast_f
 

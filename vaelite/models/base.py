@@ -18,7 +18,7 @@ from ..arrays.streams import Stream, generator, sampling_generator, seed_sequenc
 from ..checks import check_callable, check_choice, check_count, check_dtype, warn
 from ..data.checks import check_array, check_width, summarize
 from ..data.dataset import Dataset
-from ..exceptions import ConvergenceWarning
+from ..exceptions import ConvergenceWarning, FitWarning
 from ..fitting.progress import ModelCallback, reporters
 from ..fitting.run import CHUNK_ROWS, Run
 from ..fitting.trial import try_network
@@ -30,13 +30,16 @@ from ..state import Solution, TrainState
 from ..training import train
 from . import files
 from .checks import check_fitted, check_likelihood, check_network, check_params
-from .outcome import ROWS, constant_outputs, score_without_latents, scores, start_at, summary
+from .constant import constant_loss, constant_outputs, start_at
+from .doctor import checkup
+from .outcome import scores, summary
 
 OWN_TERMS = (*TERMS, "reparameterize")
+ROWS = 2000  # for the start and the scores, evenly spaced: a small part of the fit
 LEARNED = 0.1  # nats per example by which a fit has to be better than a model without latents
 NOTHING_LEARNED = (
     "it is no better than a model without latents, whose log p(x) is {:.2f} nats per example: "
-    "nothing was learned. Look at vaelite.doctor(vae, X)"
+    "nothing was learned"
 )
 
 
@@ -111,9 +114,10 @@ class LatentModel:
             test = self._test_data(data, X_test, condition_test)
             evaluated = (evaluated if rule.needs_losses else {}) | {"test": test}
         model = self._started(data.n_features, data.n_conditions, data.dtype, seed)
-        constant = constant_outputs(model, data)
+        (rows,) = data.spread(ROWS).batches(ROWS)
+        constant = constant_outputs(model, rows.on_host().x)
         if settings.start == "data":
-            start_at(model, constant)
+            start_at(model.solution.params, constant)
         if settings.progress and self.backend_name != "numpy":
             print(f"> backend = {self.backend.name}")
         run, state = model._plan(settings.for_rows(len(data)), seed, rule, data, evaluated)
@@ -123,6 +127,8 @@ class LatentModel:
         self.solution = model._judged(solution, run, constant)
         if settings.progress:
             print(f"> {self.summary()}")
+        if state.rule.holds_out and state.rule.reason():
+            self._warn_of_problems(run)
         return self
 
     def _datasets(self, settings, seed, rule, given):
@@ -151,15 +157,26 @@ class LatentModel:
         datasets = {"training": run.data.spread(max(ROWS, len(held_out or ())))}
         datasets |= {} if held_out is None else {"held-out": held_out}
         noise = partial(generator, run.seed, Stream.EVALUATE, 0)
-        found = scores(model, datasets, lambda name: noise())
+        found = scores(model, datasets, noise)
         solution = replace(solution, scores=found)
-        if solution.converged and constant is not None:
-            least = score_without_latents(model, constant, held_out)
-            if found["held-out"] < least + LEARNED:
-                reason = f"{solution.stop_reason}, but {NOTHING_LEARNED.format(least)}"
-                warn(f"not converged: {reason}", ConvergenceWarning)
-                return replace(solution, converged=False, stop_reason=reason)
-        return solution
+        if not solution.converged or held_out is None:
+            return solution
+        losses = [constant_loss(model, constant, b.on_host().x) for b in held_out.batches(ROWS)]
+        if losses[0] is None:
+            return solution
+        least = -float(np.concatenate(losses).mean(dtype=np.float64))
+        if found["held-out"] >= least + LEARNED:
+            return solution
+        reason = f"{solution.stop_reason}, but {NOTHING_LEARNED.format(least)}"
+        return replace(solution, converged=False, stop_reason=reason)
+
+    def _warn_of_problems(self, run):
+        """Warn of what the doctor finds."""
+        if "nothing was learned" in self.stop_reason:
+            warn(f"not converged: {self.stop_reason}", ConvergenceWarning)
+        for finding in checkup(self, run.data, run.evaluated["val"]).problems:
+            if finding.name != "not-converged":  # `train` warned of it
+                warn(str(finding), FitWarning)
 
     def summary(self):
         """Return in one line how the fit ended: why, which epoch is kept, the scores.
@@ -179,7 +196,8 @@ class LatentModel:
         """The plan of a fit of this model, and the state that it starts with."""
         target = self.objective(**settings.of_objective())
         run = Run(target, seed, settings, self.latent_dim, data, evaluated)
-        return run, TrainState(self.device_params(), Adam(settings.learning_rate), rule)
+        adam = Adam(settings.learning_rate, weight_decay=settings.weight_decay)
+        return run, TrainState(self.device_params(), adam, rule)
 
     def _solved(self, solution):
         """The solution that this model keeps."""

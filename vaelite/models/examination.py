@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..arrays.dispatch import to_host
-from ..arrays.streams import sampling_generator
+from ..arrays.streams import Stream, sampling_generator
 from ..data.rows import RowReader, RowSubset
-from ..likelihoods import Bernoulli, Categorical, Gaussian
-from ..terms import HALF_LOG_2PI
+from ..likelihoods import Gaussian
+from .constant import constant_loss, constant_outputs
 from .ppca import ProbabilisticPCA
 
 VALUES = 2e7  # of X that are examined at most
@@ -76,7 +76,7 @@ def examine(model, X, condition=None, limit=None, q=None):
         else:
             q = tuple(array[rows] for array in q)
         mu, logsigma = q if model.has_posterior else (q, None)
-        batches, rng = model.batches(X, condition=condition), sampling_generator(0)
+        batches, rng = model.batches(X, condition=condition), sampling_generator(0, Stream.SCORE)
         parts = [_examine_batch(model, batch.on_host(), mu, logsigma, rng) for batch in batches]
     x, loss, at_floor = zip(*parts, strict=True)
     at_floor = None if at_floor[0] is None else np.concatenate(at_floor)
@@ -157,12 +157,11 @@ class Exam:
     @cached_property
     def over_constant(self):
         """The mean gain over a constant, and its standard error; or why not."""
-        constant = CONSTANTS.get(type(self.model.likelihood))
-        if constant is None or "negloglikelihood" in self.model.own_terms:
-            return "needs one of vaelite's likelihoods"
-        x = self.train.x.astype(np.float64)
-        loss, n_params = constant(self.model.likelihood, x, self.judged.x.astype(np.float64))
-        return self._gain(loss, n_params)
+        outputs = constant_outputs(self.model, self.train.x)
+        loss = constant_loss(self.model, outputs, self.judged.x)
+        if loss is None:
+            return "needs a likelihood whose best constant is known"
+        return self._gain(loss, sum(map(len, outputs.values())))
 
     @cached_property
     def over_linear(self):
@@ -195,35 +194,3 @@ class Exam:
 def standard_error(values):
     """Return the standard error of the mean of independent values."""
     return values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.inf
-
-
-# The loss of a decoder that returns the same for every code, and how many numbers it
-# learned.
-
-
-def _constant_gaussian(likelihood, x, judged):
-    mean, D = x.mean(axis=0), x.shape[1]
-    sigma = likelihood.sigma
-    if isinstance(sigma, str):
-        sigma = np.sqrt(np.mean((x - mean) ** 2))
-    squares = np.sum(((judged - mean) / sigma) ** 2, axis=1)
-    return squares / 2 + D * (np.log(sigma) + HALF_LOG_2PI), D + 1
-
-
-def _constant_bernoulli(likelihood, x, judged):
-    p = (x.sum(axis=0) + 0.5) / (len(x) + 1)  # never 0 or 1
-    return -(judged @ np.log(p) + (1 - judged) @ np.log1p(-p)), x.shape[1]
-
-
-def _constant_categorical(likelihood, x, judged):
-    levels, columns = range(likelihood.levels), np.arange(x.shape[1])
-    counts = np.stack([(x == level).sum(axis=0) for level in levels], axis=1) + 0.5
-    log_p = np.log(counts / counts.sum(axis=1, keepdims=True))
-    return -log_p[columns, judged.astype(int)].sum(axis=1), x.shape[1] * (len(levels) - 1)
-
-
-CONSTANTS = {
-    Gaussian: _constant_gaussian,
-    Bernoulli: _constant_bernoulli,
-    Categorical: _constant_categorical,
-}

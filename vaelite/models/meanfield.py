@@ -123,7 +123,8 @@ class MeanField(VariationalModel):
         run = LocalRun(target, seed, settings, self.latent_dim, data, evaluated)
         shape = len(data), self.latent_dim
         tables = {name: np.zeros(shape, data.dtype) for name in Q}
-        state = LocalState({**self.params, **tables}, Adam(settings.learning_rate), rule)
+        adam = Adam(settings.learning_rate, weight_decay=settings.weight_decay)
+        state = LocalState({**self.params, **tables}, adam, rule)
         state.local = Adam(settings.local_learning_rate)
         state.local.m, state.local.v = ({k: np.zeros(shape, data.dtype) for k in Q} for _ in "mv")
         return run, state

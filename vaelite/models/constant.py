@@ -1,0 +1,65 @@
+"""The best model without latents: where training starts, and what a fit has to beat."""
+
+import numpy as np
+
+
+def constant_outputs(model, x):
+    """Return the decoder's outputs of the best model without latents, or None.
+
+    Parameters
+    ----------
+    model : LatentModel
+    x : array, shape (n, n_features)
+        Rows of floats to fit it to.
+
+    Returns
+    -------
+    dict of str to array, shape (size,), or None
+        None if the likelihood has no such outputs.
+    """
+    constant = getattr(model.likelihood, "constant", None)
+    return None if constant is None else constant(x)
+
+
+def constant_loss(model, outputs, x):
+    """Return ``-log p(x)`` of each row, in nats, if the decoder's outputs are constant.
+
+    Parameters
+    ----------
+    model : LatentModel
+    outputs : dict of str to array, or None
+        From `constant_outputs`.
+    x : array, shape (n, n_features)
+
+    Returns
+    -------
+    array, shape (n,), or None
+        None without outputs, or if the model has its own likelihood term.
+    """
+    if outputs is None or "negloglikelihood" in model.own_terms:
+        return None
+    rows = (np.broadcast_to(row, (len(x), len(row))).astype(x.dtype) for row in outputs.values())
+    parameters = model.likelihood.parameters(*rows)
+    return model.likelihood.negloglikelihood(x, *parameters)
+
+
+def start_at(params, outputs):
+    """Change new parameters in place, to ones near those of a model without latents.
+
+    The decoder's biases become the outputs, where it has a bias for each. The weights
+    of each logsigma become 0: at first, the q(z|x) of all rows have the prior's sigma.
+    The weights of the means stay: without them, no gradient would reach the encoder.
+
+    Parameters
+    ----------
+    params : dict of arrays
+    outputs : dict of str to array, or None
+        From `constant_outputs`.
+    """
+    for name in "encoder.logsigma.W", "decoder.logsigma.W":
+        if name in params:
+            params[name][...] = 0
+    biases = {f"decoder.{name}.b": row for name, row in (outputs or {}).items()}
+    if all(name in params and params[name].shape == row.shape for name, row in biases.items()):
+        for name, row in biases.items():
+            params[name][...] = row
