@@ -36,6 +36,29 @@ def test_active_units_are_those_whose_mean_varies(digits):
     assert not vaelite.active_units(vae, digits[0], threshold=100).any()
 
 
+def test_a_latent_is_active_if_the_variance_of_its_mean_is_above_the_threshold(digits):
+    vae = vaelite.VAE(3, 16).build(64, np.float64, rng=0)
+    deviation = vae.codes(digits[0]).std(axis=0)
+    vae.params["encoder.mu.W"] *= np.sqrt([0.008, 0.012, 0]) / deviation
+    vae.params["encoder.mu.b"] += 5  # the mean of the codes does not count
+    assert vaelite.active_units(vae, digits[0]).tolist() == [False, True, False]
+    assert vaelite.active_units(vae, digits[0], threshold=0.007).tolist() == [True, True, False]
+    assert vaelite.active_units(vae, digits[0], threshold=0).tolist() == [True, True, False]
+
+
+def test_the_reconstruction_is_that_of_one_sample(vae, digits):
+    """Of each row's own q, in all batches; the KL is in closed form."""
+    found = vaelite.elbo_parts(vae, digits[0], rng=np.random.default_rng(5))
+    mu, logsigma = vae.encode(digits[0])
+    eps = np.random.default_rng(5).standard_normal(mu.shape, dtype=np.float32)
+    mu_x, logsigma_x = vae.decode(mu + np.exp(logsigma) * eps)
+    expected = -stats.norm(mu_x, np.exp(logsigma_x)).logpdf(digits[0]).sum(axis=1)
+    assert found.reconstruction == pytest.approx(expected, abs=1e-3)
+    variances = np.exp(2 * logsigma.astype(np.float64))
+    kl = (mu.astype(np.float64) ** 2 + variances - np.log(variances) - 1) / 2
+    assert found.kl == pytest.approx(kl, abs=1e-5)
+
+
 def test_the_split_of_the_kl_adds_up(vae, digits):
     split = vaelite.kl_split(vae, digits[0])
     kl = vaelite.kl_divergence(*vae.encode(digits[0])).mean()
