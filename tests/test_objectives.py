@@ -11,6 +11,7 @@ from scipy import integrate, stats
 
 import vaelite
 from vaelite import ImportanceWeighted, NegELBO
+from vaelite.objectives import in_dtype
 
 
 def test_it_is_the_sum_of_its_terms_averaged_over_rows(rng):
@@ -165,7 +166,27 @@ def test_importance_weighting_equals_its_definition(rng):
     nll, nlp, nlq = objective.terms({}, x, eps)
     assert nll.shape == (7, 6)
     bound = np.log(np.exp(nlq - nll - nlp).mean(axis=0))
-    assert objective.parts({}, x, eps)[0] == pytest.approx(-bound)
+    loss, *parts = objective.parts({}, x, eps)
+    assert loss == pytest.approx(-bound)
+    assert parts == [pytest.approx(nll.mean(axis=0)), pytest.approx((nlp - nlq).mean(axis=0))]
+
+
+def test_each_sample_of_importance_weighting_has_the_noise_of_its_place(rng):
+    objective = linear_objective(ImportanceWeighted, spread=2.0)
+    x, eps = rng.standard_normal((6, 1)), rng.standard_normal((7, 6, 1))
+    together = objective.terms({}, x, eps)
+    for k in range(7):
+        alone = linear_objective(spread=2.0).terms({}, x, eps[k])
+        for several, one in zip(together, alone, strict=True):
+            assert several[k] == pytest.approx(one)
+
+
+def test_a_term_of_your_own_returns_the_dtype_of_its_data():
+    z = np.ones((3, 2), np.float32)
+    term = in_dtype(lambda z: anp.sum(z * np.ones(2), axis=-1))  # np.ones is float64
+    assert term(z).dtype == np.float32
+    assert term(z.astype(np.float64)).dtype == np.float64
+    assert in_dtype(lambda z: "no number")(z) == "no number"  # refused elsewhere
 
 
 @pytest.mark.parametrize("settings", [{"kl": "analytic"}, {"beta": 0.3}, {"importance_samples": 3}])
