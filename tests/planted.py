@@ -827,6 +827,12 @@ EQUIVALENT = {
             "waiting, reached = {end._node: (vspace(end._value).ones(), True)}, {}",
         ): "whether the end's gradient may be changed in place; nothing is added to it",
     },
+    "fitting/run.py": {
+        (
+            "rows = max(1, CHUNK_ROWS // self.settings.samples)",
+            "rows = max(2, CHUNK_ROWS // self.settings.samples)",
+        ): "rows at a time",
+    },
     "likelihoods/base.py": {
         ("if high > 128", "if high >= 128"): "advice in a message",
         ("if high > 128", "if high > 129"): "advice in a message",

@@ -10,6 +10,7 @@ import pytest
 
 import vaelite
 from vaelite import training
+from vaelite.data.dataset import Batch
 from vaelite.state import TrainState
 from vaelite.stopping import Epochs, HeldOut
 
@@ -194,6 +195,21 @@ def test_large_gradients_are_finite():
     assert training.is_finite(np.full(10, 1e30, np.float32))  # the sum of squares overflows
     assert not training.is_finite(np.array([1, np.nan], np.float32))
     assert not training.is_finite(np.array([1, np.inf], np.float32))
+
+
+def test_an_evaluation_sees_each_rows_condition(rng):
+    vae = vaelite.VAE(2, 8).build(D, np.float64, rng=0, n_conditions=3)
+    x, eps, c = rng.random((10, D)), rng.standard_normal((10, 2)), rng.standard_normal((10, 3))
+    batches = [Batch(x[r], eps[r], r, c[r]) for r in (slice(0, 6), slice(6, 10))]
+    found = training.evaluate(vae.objective(), vae.params, batches)
+    assert found == pytest.approx(np.stack(vae.objective().given(c).parts(vae.params, x, eps)))
+
+
+def test_an_evaluated_loss_that_is_not_finite_ends_training(plan, monkeypatch):
+    parts = np.array([[1.0, np.inf], [1.0, 1.0], [0.0, np.inf]])  # loss, nll, kl of two rows
+    monkeypatch.setattr(Plan, "evaluate", lambda *args: parts)
+    with pytest.raises(vaelite.TrainingError, match="epoch 1, .*the eval loss is not finite"):
+        train(plan)
 
 
 def test_all_evaluations_are_recorded(plan):

@@ -1,6 +1,8 @@
 """The plan of a fit: what each epoch does, by address and without state."""
 
+import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -94,6 +96,12 @@ def test_an_evaluation_has_as_many_samples_as_a_step(run):
     run = replace(run, settings=ELBOSettings(importance_samples=3, batch_size=20))
     shapes = [next(run.batches(1)).eps.shape, next(run.evaluation_batches("val", 1)).eps.shape]
     assert shapes == [(3, 20, 2), (3, 50, 2)]
+
+
+def test_terms_are_tried_on_a_number_of_rows_that_no_other_axis_has(run):
+    for n_features, latent_dim in itertools.product(range(1, 8), repeat=2):
+        plan = replace(run, data=SimpleNamespace(n_features=n_features), latent_dim=latent_dim)
+        assert plan.trial_rows() in {3, 4, 5} - {n_features, latent_dim}
 
 
 def held_out(seed, n=400):

@@ -87,6 +87,18 @@ def test_keras_and_pytorch_vae(likelihood, digits, quick):
     assert pytorch == pytest.approx(expected, rel=1e-4)
 
 
+def test_every_row_has_the_same_weight_in_batches_of_any_size(vae, digits):
+    X = np.concatenate([digits[0][:1000], np.ones((1, 64), np.float32)])  # a batch of one row
+    eps = np.random.default_rng(5).standard_normal((1001, 2), dtype=np.float32)
+    mu, logsigma = vae.encode(X)
+    mean = vae.likelihood.expectation(*vae.decode(mu + np.exp(logsigma) * eps)).astype(np.float64)
+    found = vaelite.ledger(vae, X, np.random.default_rng(5), kl_weight=0).others
+    squares = found["PyTorch-VAE (squared error per pixel + 0 KL)"]
+    assert squares == pytest.approx(mean_squared_error(X, mean), rel=1e-4)
+    bce = -(X * np.log(mean) + (1 - X) * np.log1p(-mean)).mean()
+    assert found["Keras (binary cross-entropy), nats per pixel"] == pytest.approx(bce, rel=1e-4)
+
+
 def test_losses_that_are_not_defined_are_left_out(quick, digits):
     vae = vaelite.fit(digits[0] * 3 - 1, **quick, likelihood=vaelite.Gaussian(mean="identity"))
     assert not any("Keras" in name for name in vaelite.ledger(vae, digits[0] * 3 - 1).others)
