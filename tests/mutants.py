@@ -2,49 +2,25 @@
 
 ``python tests/mutants.py`` plants the mistakes of `planted.py`, and a random sample of the
 small changes that `mutations.py` finds. For each it starts a process whose import of one
-module finds the changed text; no file is changed. The tests of that module run until one
-fails. If none fails, the mutant has survived: a test is missing, or the change is equivalent
-and belongs into `planted.EQUIVALENT` with the reason.
+module finds the changed text (`forks.py`); no file is changed. The tests of that module run
+until one fails. If none fails, the mutant has survived: a test is missing, or the change is
+equivalent and belongs into `planted.EQUIVALENT` with the reason.
 """
 
 import argparse
 import difflib
-import importlib.machinery
 import os
 import random
-import re
-import resource
-import signal
 import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1"
-
-import pytest
+from forks import ROOT, run_all
 from mutations import mutations
 from planted import CORE, EQUIVALENT, FURTHER_TESTS, MODULES, PLANTED
-
-# Imported before the forks, which then need no time for it.
-for name in (
-    "autograd.test_util",
-    "hypothesis.strategies",
-    "matplotlib.pyplot",
-    "scipy.integrate",
-    "scipy.optimize",
-    "scipy.stats",
-    "sklearn.decomposition",
-    "sklearn.metrics",
-):
-    importlib.import_module(name)
-
-ROOT = Path(__file__).resolve().parents[1]
-MEMORY = 8 * 2**30  # bytes; a mutant may ask for any number
-NO_TESTS = pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 @dataclass(frozen=True)
@@ -55,23 +31,6 @@ class Mutant:
     name: str
     source: str
     is_planted: bool
-
-
-class Planted(importlib.machinery.PathFinder):
-    """Finds one module's changed text, for `sys.meta_path`."""
-
-    def __init__(self, mutant):
-        self.mutant = mutant
-        self.module = "vaelite." + mutant.file.removesuffix(".py").replace("/", ".")
-
-    def find_spec(self, name, path=None, target=None):
-        """Return the module's usual place, with a loader that compiles the changed text."""
-        if name != self.module:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        text = self.mutant.source
-        spec.loader.get_code = lambda name: compile(text, spec.origin, "exec", dont_inherit=True)
-        return spec
 
 
 # Which mutants there are.
@@ -121,66 +80,16 @@ def tests_of(file):
     return [*found, *(f"tests/{test}" for test in further), f"vaelite/{file}"]
 
 
-# Processes: each runs some tests with one mutant.
-
-
-def start(mutant, tests, limit, log):
-    """Start the tests of a mutant (None: of the source as it is); return the process id."""
-    if pid := os.fork():
-        return pid
-    code = 1
-    try:
-        for number in (1, 2):
-            os.dup2(log.fileno(), number)
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
-        signal.alarm(10 * limit)  # a test that waits takes no time of the processor
-        if mutant is not None:
-            sys.meta_path.insert(0, Planted(mutant))
-        # The module's own file first: most mutants need no other, not even its import.
-        parts = filter(None, (tests[:1], tests[1:]))
-        code = int(not all(_passes(part) for part in parts))
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def _passes(tests):
-    options = ["-x", "-q", "--tb=line", "-p", "no:cacheprovider"]
-    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # hypothesis is imported
-    return pytest.main([*options, *(str(ROOT / test) for test in tests)]) in NO_TESTS
-
-
-def run_all(jobs, workers):
-    """Run (mutant, tests, limit) in some processes at a time; yield each with its result.
-
-    The result is (passed, seconds of the processor, last lines of the output).
-    """
-    waiting, running = list(reversed(jobs)), {}
-    while waiting or running:
-        while waiting and len(running) < workers:
-            job, log = waiting.pop(), tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
-            sys.stdout.flush()
-            running[start(*job, log)] = job, log
-        pid, status, usage = os.wait3(0)
-        job, log = running.pop(pid)
-        log.seek(0)
-        tail = log.read()[-3000:]
-        log.close()
-        yield job, (status == 0, usage.ru_utime + usage.ru_stime, tail)
+# What the tests find.
 
 
 def baseline(files, workers):
     """Run every test file without a mutant; return its time, or stop if one fails."""
     tests = sorted({test for file in files for test in tests_of(file)})
     seconds = {}
-    for (_, (test,), _), (passed, took, tail) in run_all(
-        [(None, [test], 600) for test in tests], workers
-    ):
-        if not passed:
+    jobs = [(None, [test], 600) for test in tests]
+    for (_, (test,), _), (failed, took, tail) in run_all(jobs, workers):
+        if failed:
             sys.exit(f"{test} fails without a mutant:\n{tail}")
         seconds[test] = took
     print(f"{len(tests)} test files pass without a mutant, in {sum(seconds.values()):.0f} s")
@@ -192,6 +101,16 @@ def job_of(mutant, seconds):
     own, *others = tests_of(mutant.file)
     tests = [own, *sorted(others, key=seconds.get)]
     return mutant, tests, int(15 + 3 * sum(seconds[test] for test in tests))
+
+
+def alive(mutants, seconds, workers):
+    """Run all mutants, and yield the survivors."""
+    jobs = [job_of(mutant, seconds) for mutant in mutants]
+    for n, ((mutant, *_), (failed, took, _)) in enumerate(run_all(jobs, workers), 1):
+        result = f"killed by {failed}" if failed else "SURVIVED"
+        print(f"{n}/{len(jobs)} {took:5.1f} s  {mutant.file}, {mutant.name}: {result}", flush=True)
+        if not failed:
+            yield mutant
 
 
 # The report.
@@ -237,21 +156,15 @@ def arguments():
 def main():
     """Plant, run, report."""
     options, began = arguments(), time.perf_counter()
-    sys.pycache_prefix = tempfile.mkdtemp(prefix="mutants-")
-    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = sys.pycache_prefix
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     by_hand = [mutant for file in PLANTED for mutant in planted(file)]  # checks all of them
     files = [file for file in (CORE if options.core else MODULES) if (options.only or "") in file]
     mutants = [mutant for mutant in by_hand if mutant.file in files]
     mutants += sample(files, options.generated, options.seed)
-    seconds, survivors = baseline(files, options.jobs), []
-    jobs = [job_of(mutant, seconds) for mutant in mutants]
-    for n, ((mutant, *_), (survived, took, tail)) in enumerate(run_all(jobs, options.jobs), 1):
-        by = re.search(r"^(FAILED|ERROR) (\S+)", tail, re.MULTILINE)
-        result = "SURVIVED" if survived else f"killed by {by[2] if by else 'an error'}"
-        print(f"{n}/{len(jobs)} {took:5.1f} s  {mutant.file}, {mutant.name}: {result}", flush=True)
-        survivors += [mutant] if survived else []
+    with tempfile.TemporaryDirectory() as folder:  # for what would be written next to the tests
+        sys.pycache_prefix = os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = folder
+        survivors = list(alive(mutants, baseline(files, options.jobs), options.jobs))
     score = report(mutants, survivors)
     print(f"\n{len(mutants)} mutants in {time.perf_counter() - began:.0f} s, score {score:.3f}")
     sys.exit(score < options.minimum)

@@ -34,6 +34,10 @@ PAIRS = "sum mean, min max, minimum maximum, argmin argmax, zeros ones, zeros_li
 PAIRS += ", any all, std var, exp expm1, log log1p, add subtract"
 FUNCTIONS = {a: b for pair in PAIRS.split(", ") for a, b in (pair.split(), pair.split()[::-1])}
 
+# Calls whose first two arguments are not exchanged: the result is the same, or an error.
+UNORDERED = {"max", "min", "maximum", "minimum", "logaddexp"}
+UNORDERED |= {"getattr", "isinstance", "issubclass"}
+
 SKIPPED = {
     "functions": {"__repr__", "__str__"},
     "calls": {"warn", "print"},  # their arguments are messages
@@ -160,7 +164,7 @@ def _edits(node, at, text):
         case ast.If(test=test) | ast.IfExp(test=test) if not isinstance(test, ast.Compare):
             yield start(test), end(test), f"(not ({code(test)}))"
     match node:
-        case ast.Call(func=ast.Name(id="getattr" | "isinstance" | "issubclass")):
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in UNORDERED:
             pass
         case ast.Call(args=[first, second, *_]) | ast.Return(value=ast.Tuple([first, second, *_])):
             if not any(isinstance(n, ast.Starred) for n in (first, second)):
