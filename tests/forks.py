@@ -3,6 +3,7 @@
 A fork has all large libraries already, so that a test file takes little more than its tests.
 """
 
+import gc
 import importlib.machinery
 import os
 import re
@@ -14,6 +15,7 @@ import traceback
 from pathlib import Path
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy; threads would not survive a fork
+os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the tests need none of the plugins
 
 import pytest
 
@@ -23,6 +25,7 @@ LIBRARIES = """
 """
 for library in LIBRARIES.split():
     importlib.import_module(library)
+gc.freeze()  # a fork need not look through all that is imported
 
 ROOT = Path(__file__).resolve().parents[1]
 MEMORY = 8 * 2**30  # bytes; a mutant may ask for any number
@@ -76,7 +79,6 @@ def start(mutant, tests, limit, log):
 
 def _passes(tests):
     options = ["-x", "-q", "--tb=line", "-p", "no:cacheprovider"]
-    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # hypothesis is imported
     return pytest.main([*options, *(str(ROOT / test) for test in tests)]) in PASSED
 
 
