@@ -92,7 +92,10 @@ def baseline(files, workers):
         if failed:
             sys.exit(f"{test} fails without a mutant:\n{tail}")
         seconds[test] = took
-    print(f"{len(tests)} test files pass without a mutant, in {sum(seconds.values()):.0f} s")
+    print(
+        f"{len(tests)} test files pass without a mutant, in {sum(seconds.values()):.0f} s",
+        flush=True,
+    )
     return seconds
 
 
