@@ -76,6 +76,12 @@ def test_an_array_without_influence_has_a_gradient_of_zeros():
     assert dependencies(lambda params: anp.sum(params["used"] ** 2), params) == {"used"}
 
 
+def test_each_gradient_has_its_arrays_dtype():
+    params = {"single": np.ones(3, np.float32), "double": np.ones(3)}
+    _, grads = value_and_grad(lambda p: anp.sum(p["single"] * p["double"]))(params)
+    assert {name: grad.dtype.itemsize for name, grad in grads.items()} == {"single": 4, "double": 8}
+
+
 def test_an_array_that_is_used_twice():
     params = {"w": np.array([2.0, -1.0])}
     _, grads = value_and_grad(lambda p: anp.sum(p["w"] * p["w"] * p["w"]))(params)

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from autograd.test_util import check_grads
 from helpers import finite_differences
-from scipy import stats
+from scipy import integrate, stats
 
 import vaelite
 from vaelite import ImportanceWeighted, NegELBO
+from vaelite.objectives import in_dtype
 
 
 def test_it_is_the_sum_of_its_terms_averaged_over_rows(rng):
@@ -95,12 +96,50 @@ def test_analytic_and_sampled_kl_agree_on_average(rng):
         assert kls[1].std() < 1e-12
 
 
-def test_beta_weighs_the_kl_and_nothing_else(rng):
+@pytest.mark.parametrize("analytic_kl", [False, True])
+@pytest.mark.parametrize("beta", [0.0, 0.3, 1.0, 4.0])
+def test_beta_weighs_the_kl_and_nothing_else(beta, analytic_kl, rng):
     x, eps = rng.standard_normal((6, 1)), rng.standard_normal((6, 1))
-    _, nll, kl = linear_objective().parts({}, x, eps)
-    loss, nll_, kl_ = linear_objective(beta=0.3).parts({}, x, eps)
-    assert (nll_, kl_) == (pytest.approx(nll), pytest.approx(kl))
-    assert loss == pytest.approx(nll + 0.3 * kl)
+    _, nll, kl = linear_objective(analytic_kl=analytic_kl).parts({}, x, eps)
+    loss, *parts = linear_objective(beta=beta, analytic_kl=analytic_kl).parts({}, x, eps)
+    assert parts == [pytest.approx(nll), pytest.approx(kl)]
+    assert loss == pytest.approx(nll + beta * kl)
+
+
+def test_the_analytic_kl_is_that_of_the_encoders_q(rng):
+    """KL(N(m, s^2), N(0, 1)) by quadrature, for rows with means far from 0."""
+    x = 5 * rng.standard_normal((4, 1))
+    objective = linear_objective(spread=0.5, analytic_kl=True)
+    mu, logsigma = objective.encode({}, x)
+    assert np.abs(mu).max() > 1
+    expected = []
+    for m, s in zip(mu[:, 0], np.exp(logsigma[:, 0]), strict=True):
+        q = stats.norm(m, s)
+        integrand = lambda z, q=q: q.pdf(z) * (q.logpdf(z) - stats.norm.logpdf(z))
+        expected.append(integrate.quad(integrand, m - 9 * s, m + 9 * s)[0])
+    for eps in (np.zeros((4, 1)), rng.standard_normal((4, 1))):
+        loss, nll, found = objective.parts({}, x, eps)
+        assert found == pytest.approx(np.array(expected))
+        assert loss == pytest.approx(nll + found)
+
+
+def test_a_fit_uses_the_kl_that_it_is_called_with(digits, quick):
+    vae = vaelite.fit(digits[0], **quick, kl="analytic")
+    kl = vaelite.kl_divergence(*vae.encode(digits[0])).mean()
+    assert vae.history["eval_kl"][-1] == pytest.approx(kl, rel=1e-5)
+    sampled = vaelite.fit(digits[0], **quick)
+    kl = vaelite.kl_divergence(*sampled.encode(digits[0])).mean()
+    assert sampled.history["eval_kl"][-1] != pytest.approx(kl, rel=1e-5)
+
+
+def test_a_models_objective_has_the_settings_that_it_is_called_with(rng):
+    vae = vaelite.VAE(2, 6).build(5, np.float64, rng=0)
+    x, eps = rng.random((4, 5)), rng.standard_normal((4, 2))
+    for beta in (0.3, 3.0):
+        loss, nll, kl = vae.objective(beta=beta).parts(vae.params, x, eps)
+        assert loss == pytest.approx(nll + beta * kl)
+        _, _, found = vae.objective(beta=beta, kl="analytic").parts(vae.params, x, eps)
+        assert found == pytest.approx(vaelite.kl_divergence(*vae.encode(x)))
 
 
 def test_importance_weighting_of_one_sample_is_the_elbo(rng):
@@ -127,7 +166,27 @@ def test_importance_weighting_equals_its_definition(rng):
     nll, nlp, nlq = objective.terms({}, x, eps)
     assert nll.shape == (7, 6)
     bound = np.log(np.exp(nlq - nll - nlp).mean(axis=0))
-    assert objective.parts({}, x, eps)[0] == pytest.approx(-bound)
+    loss, *parts = objective.parts({}, x, eps)
+    assert loss == pytest.approx(-bound)
+    assert parts == [pytest.approx(nll.mean(axis=0)), pytest.approx((nlp - nlq).mean(axis=0))]
+
+
+def test_each_sample_of_importance_weighting_has_the_noise_of_its_place(rng):
+    objective = linear_objective(ImportanceWeighted, spread=2.0)
+    x, eps = rng.standard_normal((6, 1)), rng.standard_normal((7, 6, 1))
+    together = objective.terms({}, x, eps)
+    for k in range(7):
+        alone = linear_objective(spread=2.0).terms({}, x, eps[k])
+        for several, one in zip(together, alone, strict=True):
+            assert several[k] == pytest.approx(one)
+
+
+def test_a_term_of_your_own_returns_the_dtype_of_its_data():
+    z = np.ones((3, 2), np.float32)
+    term = in_dtype(lambda z: anp.sum(z * np.ones(2), axis=-1))  # np.ones is float64
+    assert term(z).dtype == np.float32
+    assert term(z.astype(np.float64)).dtype == np.float64
+    assert in_dtype(lambda z: "no number")(z) == "no number"  # refused elsewhere
 
 
 @pytest.mark.parametrize("settings", [{"kl": "analytic"}, {"beta": 0.3}, {"importance_samples": 3}])

@@ -1,6 +1,7 @@
 """A step, an epoch and the loop, each by itself; determinism; errors that name their place."""
 
 import copy
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 import vaelite
 from vaelite import training
+from vaelite.data.dataset import Batch
 from vaelite.state import TrainState
 from vaelite.stopping import Epochs, HeldOut
 
@@ -231,10 +233,62 @@ def test_large_gradients_are_finite():
     assert not training.is_finite(np.array([1, np.inf], np.float32))
 
 
+def test_an_evaluation_sees_each_rows_condition(rng):
+    vae = vaelite.VAE(2, 8).build(D, np.float64, rng=0, n_conditions=3)
+    x, eps, c = rng.random((10, D)), rng.standard_normal((10, 2)), rng.standard_normal((10, 3))
+    batches = [Batch(x[r], eps[r], r, c[r]) for r in (slice(0, 6), slice(6, 10))]
+    found = training.evaluate(vae.objective(), vae.params, batches)
+    assert found == pytest.approx(np.stack(vae.objective().given(c).parts(vae.params, x, eps)))
+
+
+def test_an_evaluated_loss_that_is_not_finite_ends_training(plan, monkeypatch):
+    parts = np.array([[1.0, np.inf], [1.0, 1.0], [0.0, np.inf]])  # loss, nll, kl of two rows
+    monkeypatch.setattr(Plan, "evaluate", lambda *args: parts)
+    with pytest.raises(vaelite.TrainingError, match="epoch 1, .*the eval loss is not finite"):
+        train(plan)
+
+
 def test_all_evaluations_are_recorded(plan):
     solution = train(plan, vaelite.Adam(0.01), evaluated=("eval", "test"))
     assert solution.history["test_loss"] == [1, 2, 3]
     assert solution.history["eval_loss"][-1] < solution.history["eval_loss"][0]
+
+
+def test_the_rule_receives_the_loss_of_each_row_of_the_first_evaluation(plan):
+    class Rule(HeldOut):
+        seen = []
+
+        def update(self, losses):
+            self.seen.append(losses)
+            return super().update(losses)
+
+    # the mean of a loss that is not the one of the test rows, and not a part of it
+    rule = Rule(patience=100)
+    with pytest.warns(vaelite.ConvergenceWarning):
+        solution = train(plan, vaelite.Adam(0.01), rule, evaluated=("val", "test"))
+    assert [losses.shape for losses in rule.seen] == [(N,)] * 3
+    means = [losses.mean() for losses in rule.seen]
+    assert means == pytest.approx(solution.history["val_loss"])
+    assert means != pytest.approx(solution.history["val_nll"], rel=0.01)
+
+
+def test_test_rows_do_not_influence_training(rng):
+    X, X_test = rng.random((200, D)), rng.random((50, D))
+    settings = {"hidden_dim": 8, "max_epochs": 5, "rng": 0, "stopping": HeldOut(patience=2)}
+    settings |= {"learning_rate": 0.05}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", vaelite.ConvergenceWarning)
+        alone, tested = (vaelite.fit(X, *test, **settings) for test in ((), (X_test,)))
+    assert alone.best_epoch == tested.best_epoch
+    assert alone.history["val_loss"] == tested.history["val_loss"]
+    for name, array in alone.params.items():
+        assert np.array_equal(array, tested.params[name]), name
+
+
+def test_time_goes_on_from_the_states(plan):
+    state = TrainState(plan.params, vaelite.Adam(), Epochs(), elapsed=1000.0)
+    times = training.train(plan, state).history["elapsed"]
+    assert 1000 < times[0] < times[1] < times[2] < 1100
 
 
 def test_the_state_holds_all_that_training_changes(plan):

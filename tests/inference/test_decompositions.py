@@ -38,6 +38,52 @@ def test_active_units_are_those_whose_mean_varies(digits):
     assert not vaelite.active_units(vae, digits[0], threshold=100).any()
 
 
+def test_a_latent_is_active_if_the_variance_of_its_mean_is_above_the_threshold(digits):
+    vae = vaelite.VAE(3, 16).build(64, np.float64, rng=0)
+    deviation = vae.codes(digits[0]).std(axis=0)
+    vae.params["encoder.mu.W"] *= np.sqrt([0.008, 0.012, 0]) / deviation
+    vae.params["encoder.mu.b"] += 5  # the mean of the codes does not count
+    assert vaelite.active_units(vae, digits[0]).tolist() == [False, True, False]
+    assert vaelite.active_units(vae, digits[0], threshold=0.007).tolist() == [True, True, False]
+    assert vaelite.active_units(vae, digits[0], threshold=0).tolist() == [True, True, False]
+
+
+def test_the_reconstruction_is_that_of_one_sample(vae, digits):
+    """Of each row's own q, in all batches; the KL is in closed form."""
+    found = vaelite.elbo_parts(vae, digits[0], rng=np.random.default_rng(5))
+    mu, logsigma = vae.encode(digits[0])
+    eps = np.random.default_rng(5).standard_normal(mu.shape, dtype=np.float32)
+    mu_x, logsigma_x = vae.decode(mu + np.exp(logsigma) * eps)
+    expected = -stats.norm(mu_x, np.exp(logsigma_x)).logpdf(digits[0]).sum(axis=1)
+    assert found.reconstruction == pytest.approx(expected, abs=1e-3)
+    variances = np.exp(2 * logsigma.astype(np.float64))
+    kl = (mu.astype(np.float64) ** 2 + variances - np.log(variances) - 1) / 2
+    assert found.kl == pytest.approx(kl, abs=1e-5)
+
+
+def test_a_threshold_below_0_is_refused(vae, digits):
+    with pytest.raises(ValueError, match="threshold should be 0 or more"):
+        vaelite.active_units(vae, digits[0], threshold=-0.1)
+
+
+@pytest.mark.parametrize("shift", [0.0, 20.0])
+def test_the_splits_standard_error_is_the_larger_one_of_its_parts(shift):
+    """Codes far from 0 have a marginal part that varies much more; equal codes have both."""
+    vae = vaelite.VAE(1, 8, likelihood=vaelite.Gaussian("identity")).build(3, np.float64, rng=0)
+    vae.params["encoder.mu.b"] += shift
+    X = np.random.default_rng(0).standard_normal((50, 3))
+    found = vaelite.kl_split(vae, X, rng=np.random.default_rng(5))
+    mu, sigma = (f(a) for f, a in zip((np.array, np.exp), vae.encode(X), strict=True))
+    z = mu + sigma * np.random.default_rng(5).standard_normal((50, 1))
+    log_mixture = np.log(stats.norm(mu[:, 0], sigma[:, 0]).pdf(z).mean(axis=1))
+    information = stats.norm(mu, sigma).logpdf(z)[:, 0] - log_mixture
+    marginal = log_mixture - stats.norm.logpdf(z)[:, 0]
+    assert found.mutual_information == pytest.approx(information.mean())
+    assert found.marginal_kl == pytest.approx(marginal.mean())
+    errors = [part.std(ddof=1) / 50**0.5 for part in (information, marginal)]
+    assert found.standard_error == pytest.approx(max(errors))
+
+
 def test_the_split_of_the_kl_adds_up(vae, digits):
     split = vaelite.kl_split(vae, digits[0])
     kl = vaelite.kl_divergence(*vae.encode(digits[0])).mean()

@@ -127,6 +127,36 @@ def test_determinism_and_chunks(model, q, monkeypatch):
     assert chunked.mean == pytest.approx(first.mean)
 
 
+def recorder():
+    """An estimator that returns its noise, and the list in which it keeps a copy."""
+    seen = []
+
+    def estimator(nll, mu, logsigma, eps):
+        seen.append(eps.copy())
+        return eps[0], eps[-1]
+
+    return estimator, seen
+
+
+def test_every_sample_of_every_row_and_estimate_has_its_own_noise(model, q, monkeypatch):
+    monkeypatch.setattr(estimators, "CHUNK", 30)  # 5 estimates at a time
+    estimator, seen = recorder()
+    measure(estimator, nll_of(model), *q, n_samples=3, repetitions=52)
+    numbers = np.concatenate([eps.ravel() for eps in seen])
+    assert len(np.unique(numbers)) == len(numbers) == 3 * 52 * 2 * 2
+    assert len(seen) > 5
+
+
+def test_the_statistics_of_estimates_that_are_known(model, q):
+    estimator, seen = recorder()
+    found = measure(estimator, nll_of(model), *q, n_samples=2, repetitions=3)
+    estimates = np.concatenate(seen, axis=1).reshape(2, 3, 2, 2)
+    assert found.mean == pytest.approx(estimates.mean(axis=1))
+    squares = (estimates - estimates.mean(axis=1, keepdims=True)) ** 2
+    assert found.variance == pytest.approx(squares.sum(axis=1) / 2)  # n - 1
+    assert found.standard_error == pytest.approx(np.sqrt(squares.sum(axis=1) / 2 / 3))
+
+
 def test_invalid_arguments_are_refused(model, q):
     with pytest.raises(ValueError, match="2 samples or more"):
         measure(estimators.score_with_baseline, nll_of(model), *q, n_samples=1)

@@ -22,6 +22,41 @@ def test_the_terms_add_up_to_the_loss(vae, digits):
     assert found.terms["- K/2 log(2 pi)"] == -found.terms["K/2 log(2 pi)"]
 
 
+def test_every_term_is_what_its_name_says(vae, digits):
+    X = digits[0][:300]
+    found = vaelite.ledger(vae, X, rng=np.random.default_rng(5)).terms
+    eps = np.random.default_rng(5).standard_normal((300, 2), dtype=np.float32)
+    mu, logsigma = vae.encode(X)
+    z = mu + np.exp(logsigma) * eps
+    mu_x, logsigma_x = vae.decode(z)
+    expected = {
+        "1/2 sum ((x - mu) / sigma)^2": (((X - mu_x) / np.exp(logsigma_x)) ** 2).sum(axis=1) / 2,
+        "sum log(sigma)": 64 * logsigma_x[:, 0],
+        "1/2 sum z^2": (z**2).sum(axis=1) / 2,
+        "- 1/2 sum eps^2 - sum log(sigma of q)": -(eps**2).sum(axis=1) / 2 - logsigma.sum(axis=1),
+    }
+    for name, values in expected.items():
+        assert found[name] == pytest.approx(values.mean(), rel=1e-4), name
+
+
+def test_the_default_weight_is_that_of_pytorch_vae(vae, digits):
+    others = vaelite.ledger(vae, digits[0]).others
+    kl = vaelite.kl_divergence(*vae.encode(digits[0])).mean()
+    found = others["PyTorch-VAE (squared error per pixel + 0.00025 KL)"]
+    zero = vaelite.ledger(vae, digits[0], kl_weight=0).others
+    squared_error = zero["PyTorch-VAE (squared error per pixel + 0 KL)"]
+    assert found - squared_error == pytest.approx(0.00025 * kl, rel=1e-3)
+
+
+def test_keras_clips_probabilities_at_its_epsilon(digits):
+    X = digits[0][:100].astype(np.float64)
+    vae = vaelite.VAE(2, 4).build(64, np.float64, rng=0)
+    vae.params["decoder.mu.W"][:] = 0
+    vae.params["decoder.mu.b"][:] = 50  # E[x|z] is 1 for all pixels
+    found = vaelite.ledger(vae, X).others["Keras (binary cross-entropy), nats per pixel"]
+    assert found == pytest.approx((1 - X).mean() * -math.log(1e-7), rel=1e-4)
+
+
 def test_the_lectures_loss_and_pyros(digits, quick):
     lecture = vaelite.fit(digits[0], **quick, normalized=False)
     others = vaelite.ledger(lecture, digits[0]).others
@@ -50,6 +85,18 @@ def test_keras_and_pytorch_vae(likelihood, digits, quick):
     expected = mean_squared_error(X, mean) + 0.5 * kl
     pytorch = found.others["PyTorch-VAE (squared error per pixel + 0.5 KL)"]
     assert pytorch == pytest.approx(expected, rel=1e-4)
+
+
+def test_every_row_has_the_same_weight_in_batches_of_any_size(vae, digits):
+    X = np.concatenate([digits[0][:1000], np.ones((1, 64), np.float32)])  # a batch of one row
+    eps = np.random.default_rng(5).standard_normal((1001, 2), dtype=np.float32)
+    mu, logsigma = vae.encode(X)
+    mean = vae.likelihood.expectation(*vae.decode(mu + np.exp(logsigma) * eps)).astype(np.float64)
+    found = vaelite.ledger(vae, X, np.random.default_rng(5), kl_weight=0).others
+    squares = found["PyTorch-VAE (squared error per pixel + 0 KL)"]
+    assert squares == pytest.approx(mean_squared_error(X, mean), rel=1e-4)
+    bce = -(X * np.log(mean) + (1 - X) * np.log1p(-mean)).mean()
+    assert found["Keras (binary cross-entropy), nats per pixel"] == pytest.approx(bce, rel=1e-4)
 
 
 def test_losses_that_are_not_defined_are_left_out(quick, digits):

@@ -59,6 +59,17 @@ def test_samples_have_the_right_moments(rng):
     assert np.corrcoef(x.T)[0, 1] == pytest.approx(0, abs=0.02)
 
 
+@pytest.mark.parametrize("width", [1, 3])
+def test_the_gaussians_parts(width, rng):
+    x, mu = rng.standard_normal((2, 5, 3))
+    logsigma = rng.uniform(-2, 1, (5, width))
+    density = stats.norm(mu, np.exp(logsigma)).logpdf(x).sum(axis=1)
+    squares, total, constant = Gaussian().ledger(-density, mu, logsigma).values()
+    assert squares == pytest.approx((((x - mu) / np.exp(logsigma)) ** 2).sum(axis=1) / 2)
+    assert total == pytest.approx((logsigma * (3 / width)).sum(axis=1))
+    assert constant == pytest.approx(np.full(5, 3 / 2 * math.log(2 * math.pi)))
+
+
 def summary(low, high, whole=True):
     return Summary(np.array(low), np.array(high), whole)
 
@@ -68,6 +79,10 @@ def test_data_outside_the_means_range_are_refused():
         Gaussian().check(summary([0.0], [255.0]))
     with pytest.raises(ValueError, match="identity"):
         Gaussian().check(summary([-1.0], [1.0]))
+    with pytest.raises(ValueError, match="rescale X"):
+        Gaussian().check(summary([0.0], [256.0]))
+    with pytest.raises(ValueError, match="rescale X"):
+        Gaussian().check(summary([-1.0], [255.0]))
     Gaussian(mean="identity").check(summary([-1.0], [300.0]))
 
 
@@ -132,6 +147,28 @@ def test_probabilities_of_all_images_sum_to_one():
     assert np.exp(-nats).sum() == pytest.approx(1)
 
 
+def test_the_logits_of_a_pixel_follow_each_other():
+    """The order of the decoder's columns: with another one, older files would be other models."""
+    columns = np.arange(2 * 12.0).reshape(2, 12)
+    (logits,) = Categorical(4).parameters(columns)
+    assert logits.shape == (2, 3, 4)
+    for pixel in range(3):
+        assert np.array_equal(logits[:, pixel], columns[:, 4 * pixel : 4 * pixel + 4])
+
+
+def test_the_encoder_sees_levels_from_0_to_1():
+    levels = np.array([[0.0, 2.0, 4.0]], np.float32)
+    assert Categorical(5).encoder_input(levels) == pytest.approx(np.array([[0, 0.5, 1]]))
+    assert Categorical(5).encoder_input(levels).dtype == np.float32
+
+
+def test_by_default_there_are_the_levels_of_uint8():
+    assert Categorical().heads(3)["logits"] == (3 * 256, True)
+    Categorical().check(summary([0], [255]))
+    with pytest.raises(ValueError, match=r"Categorical\(257\)"):
+        Categorical().check(summary([0], [256]))
+
+
 def test_a_uniform_categorical_costs_log2_levels_bits_per_pixel():
     for levels in (2, 16, 17, 256):
         logits = np.zeros((1, 5, levels))
@@ -179,6 +216,16 @@ def test_bernoulli_gradient_in_the_data(rng):
     x, logits = rng.random((4, 3)), rng.standard_normal((4, 3))
     grad = autograd.grad(lambda x: anp.sum(Bernoulli().negloglikelihood(x, logits)))(x)
     assert grad == pytest.approx(-logits)
+
+
+def test_bernoulli_gradient_in_data_that_logits_share(rng):
+    """One row of x for several rows of logits: the derivative is the sum over them."""
+    x, logits = rng.random((1, 3)), rng.standard_normal((4, 3))
+    grad = autograd.grad(lambda x: anp.sum(Bernoulli().negloglikelihood(x, logits)))(x)
+    assert grad == pytest.approx(-logits.sum(axis=0, keepdims=True))
+    other = autograd.grad(lambda a: anp.sum(Bernoulli().negloglikelihood(logits, a)))(x)
+    expected = (special.expit(x) - logits).sum(axis=0, keepdims=True)
+    assert other == pytest.approx(expected)
 
 
 def test_samples_have_the_likelihoods_probabilities(rng):

@@ -1,0 +1,869 @@
+"""The tables of `mutants.py`: modules, their tests, planted mistakes, equivalent changes.
+
+``PLANTED`` has the mistakes of each file by name, as (old text, new text). The old text
+occurs exactly once in the file. After a change of the source, correct it here.
+"""
+
+# The modules that mutants are generated for, and those of `--core`.
+CORE = [
+    "terms.py",
+    "ops.py",
+    "objectives.py",
+    "gradient.py",
+    "adam.py",
+    "stopping.py",
+    "state.py",
+    "training.py",
+    "likelihoods/base.py",
+    "likelihoods/bernoulli.py",
+    "likelihoods/categorical.py",
+    "likelihoods/gaussian.py",
+    "inference/importance.py",
+    "inference/quadrature.py",
+    "inference/decompositions.py",
+    "inference/gradient_estimators.py",
+    "inference/ledger.py",
+]
+MODULES = [
+    *CORE,
+    "fitting/run.py",
+    "models/base.py",
+    "models/inference.py",
+    "models/ppca.py",
+    "models/variational.py",
+    "data/batches.py",
+    "data/dataset.py",
+    "networks/base.py",
+    "arrays/storage.py",
+    "arrays/streams.py",
+    "vae.py",
+]
+
+# Tests besides the file of the same name, for a file or a folder.
+FURTHER_TESTS = {
+    "terms.py": ["test_gradient.py", "test_objectives.py", "likelihoods/test_likelihoods.py"],
+    "ops.py": ["test_gradient.py", "test_objectives.py", "likelihoods/test_likelihoods.py"],
+    "objectives.py": ["test_conditional.py", "models/test_autoencoder.py", "test_bad_input.py"],
+    "gradient.py": ["test_objectives.py", "test_bad_input.py"],
+    "adam.py": ["test_training.py"],
+    "stopping.py": ["test_training.py", "test_bad_input.py"],
+    "state.py": ["test_training.py"],
+    "training.py": ["test_vae.py", "test_objectives.py", "test_bad_input.py"],
+    "likelihoods/": [
+        "likelihoods/test_likelihoods.py",
+        "inference/test_ledger.py",
+        "test_bad_input.py",
+        "test_vae.py",
+    ],
+    "inference/importance.py": ["inference/test_decompositions.py", "test_conditional.py"],
+    "inference/quadrature.py": ["inference/test_importance.py", "test_conditional.py"],
+    "fitting/run.py": ["test_objectives.py", "test_vae.py", "test_conditional.py"],
+    "models/base.py": [
+        "fitting/test_run.py",
+        "test_vae.py",
+        "test_conditional.py",
+        "test_bad_input.py",
+    ],
+    "models/inference.py": [
+        "models/test_meanfield.py",
+        "inference/test_decompositions.py",
+        "test_conditional.py",
+    ],
+    "models/variational.py": ["test_vae.py", "test_conditional.py", "models/test_meanfield.py"],
+    "data/batches.py": ["likelihoods/test_likelihoods.py", "data/test_rows.py", "test_vae.py"],
+    "data/dataset.py": ["test_conditional.py", "test_bad_input.py", "test_vae.py"],
+    "networks/base.py": ["networks/test_dense.py", "networks/test_own.py"],
+    "arrays/storage.py": ["models/test_files.py"],
+    "arrays/streams.py": ["fitting/test_run.py", "test_vae.py"],
+    "vae.py": ["test_objectives.py", "test_bad_input.py"],
+}
+
+VALUE = '__import__("autograd").tracer.getval'  # takes a number off the tape
+
+PLANTED = {
+    "terms.py": {
+        "log(2 pi) is a little too small": (
+            "HALF_LOG_2PI = math.log(2 * math.pi) / 2",
+            "HALF_LOG_2PI = math.log(2 * 3.1416) / 2",
+        ),
+        "the sample takes a variance": (
+            "return mu + np.exp(logsigma) * eps",
+            "return mu + np.exp(2 * logsigma) * eps",
+        ),
+        "reparameterize: second derivative in logsigma": (
+            "lambda g: g * np.exp(logsigma) * eps)",
+            f"lambda g: g * np.exp({VALUE}(logsigma)) * eps)",
+        ),
+        "reparameterize: second derivative in eps and logsigma": (
+            "unbroadcast_f(eps, lambda g: g * np.exp(logsigma))",
+            f"unbroadcast_f(eps, lambda g: g * np.exp({VALUE}(logsigma)))",
+        ),
+        "reparameterize: derivative in eps": (
+            "unbroadcast_f(eps, lambda g: g * np.exp(logsigma))",
+            "unbroadcast_f(eps, lambda g: g)",
+        ),
+        "reparameterize: logsigma is not summed over samples": (
+            "unbroadcast_f(logsigma, lambda g: g * np.exp(logsigma) * eps)",
+            "lambda g: g * np.exp(logsigma) * eps",
+        ),
+        "Gaussian: second derivatives": (
+            "u = _standardize(*args)  # they share it",
+            f"u = _standardize(*map({VALUE}, args))  # they share it",
+        ),
+        "Gaussian: second derivative of x in logsigma": (
+            "return u * (g * np.exp(-logsigma))",
+            f"return u * (g * np.exp(-{VALUE}(logsigma)))",
+        ),
+        "Gaussian: second derivative of mu in logsigma": (
+            "return u * (-g * np.exp(-logsigma))",
+            f"return u * (-g * np.exp(-{VALUE}(logsigma)))",
+        ),
+        "Gaussian: second derivative of logsigma": (
+            "return g * (1 - u * u)",
+            f"return g * (1 - u * {VALUE}(u))",
+        ),
+        "Gaussian: second derivative of a shared logsigma": (
+            "u.shape[-1] - sum_of_squares(u)[..., None]",
+            f"u.shape[-1] - sum_of_squares({VALUE}(u))[..., None]",
+        ),
+        "Gaussian: a broadcast argument keeps the other's shape": (
+            "unbroadcast(d, np.metadata(arg)) for arg, d in found",
+            "d for arg, d in found",
+        ),
+        "a shared sigma counts once": (
+            "return shared_by * (logsigma if",
+            "return 1 * (logsigma if",
+        ),
+        "a scalar sigma counts once": (
+            "(logsigma if np.ndim(logsigma) == 0 else",
+            "(logsigma / shared_by if np.ndim(logsigma) == 0 else",
+        ),
+        "prior: second derivative": (
+            "lambda ans, z, **_: lambda g: g[..., None] * z)",
+            f"lambda ans, z, **_: lambda g: g[..., None] * {VALUE}(z))",
+        ),
+        "KL: second derivative in mu": (
+            "lambda g: g[..., None] * mu,",
+            f"lambda g: g[..., None] * {VALUE}(mu),",
+        ),
+        "KL: second derivative in logsigma": (
+            "g[..., None] * (np.exp(2 * logsigma) - 1)",
+            f"g[..., None] * (np.exp(2 * {VALUE}(logsigma)) - 1)",
+        ),
+    },
+    "ops.py": {
+        "affine: second derivative": (
+            "lambda g: np.dot(g, W.T)",
+            f"lambda g: np.dot(g, {VALUE}(W).T)",
+        ),
+        "affine: second derivative in h and W": (
+            "np.matmul(_rows(h).T, _rows(g))",
+            f"np.matmul(_rows({VALUE}(h)).T, _rows(g))",
+        ),
+        "affine: bias of a 3-D input": ("np.sum(_rows(g), axis=0)", "np.sum(g, axis=0)"),
+        "affine: weights of a 3-D input": (
+            "np.matmul(_rows(h).T, _rows(g))",
+            "np.matmul(_rows(h).T, _rows(g)) / (len(h) if h.ndim == 3 else 1)",
+        ),
+        "logmeanexp: second derivative": (
+            "lambda g: g * np.exp(x - ans) / len(x)",
+            f"lambda g: g * np.exp({VALUE}(x - ans)) / len(x)",
+        ),
+        "logmeanexp: derivative of the sum": (
+            "lambda g: g * np.exp(x - ans) / len(x)",
+            "lambda g: g * np.exp(x - ans)",
+        ),
+        "tanh: second derivative": ("g * (1 - ans * ans)", f"g * (1 - ans * {VALUE}(ans))"),
+        "logistic: second derivative": (
+            "g * (ans * (1 - ans))",
+            f"g * (ans * (1 - {VALUE}(ans)))",
+        ),
+        "softplus: second derivative": ("g * -np.expm1(-ans)", f"g * -np.expm1(-{VALUE}(ans))"),
+        "sum of squares: second derivative": (
+            "2 * g[..., None] * x",
+            f"2 * g[..., None] * {VALUE}(x)",
+        ),
+        "relu has a slope of 1 at 0": ("g * (ans > 0)", "g * (ans >= 0)"),
+        "copies of each row follow each other": (
+            "np.concatenate([x] * n)",
+            "np.repeat(x, n, axis=0)",
+        ),
+    },
+    "objectives.py": {
+        "beta squared": ("else self.beta * kl)", "else self.beta**2 * kl)"),
+        "beta weighs the reconstruction as well": (
+            "return nll + (kl if self.beta == 1 else self.beta * kl), nll, kl",
+            "return self.beta * (nll + kl), nll, kl",
+        ),
+        "beta above 1 is 1": ("else self.beta * kl)", "else min(self.beta, 1) * kl)"),
+        "a beta of 0 is 1": ("if self.beta == 1 else", "if self.beta in (0, 1) else"),
+        "the reported KL has the weight": (
+            "else self.beta * kl), nll, kl",
+            "else self.beta * kl), nll, self.beta * kl",
+        ),
+        "the analytic KL is dropped": ("if self.analytic_kl else", "if False else"),
+        "the analytic KL with another prior": (
+            "kl = terms.kl_divergence(mu, logsigma)",
+            "kl = terms.kl_divergence(1.1 * mu, logsigma)",
+        ),
+        "the posterior is evaluated at its mean": (
+            "nlq = self.neglogposterior(z, mu, logsigma)",
+            "nlq = self.neglogposterior(mu, mu, logsigma)",
+        ),
+        "importance weighting: the mean of logs": (
+            "loss = -logmeanexp(nlq - nll - nlp)",
+            "loss = -np.sum(nlq - nll - nlp, axis=0) / len(nll)",
+        ),
+        "importance weighting: without the prior": (
+            "loss = -logmeanexp(nlq - nll - nlp)",
+            "loss = -logmeanexp(nlq - nll)",
+        ),
+        "importance weighting: one noise for all samples": (
+            "eps = reshape(eps, (K * batch, latent_dim))",
+            "eps = copies(eps[0], K)",
+        ),
+        "importance weighting: noise and rows are in another order": (
+            "eps = reshape(eps, (K * batch, latent_dim))",
+            "eps = reshape(np.swapaxes(eps, 0, 1), (K * batch, latent_dim))",
+        ),
+        "importance weighting: the KL part is a sum": (
+            "np.sum(nlp - nlq, axis=0) / len(nll)",
+            "np.sum(nlp - nlq, axis=0)",
+        ),
+        "importance weighting: the KL part is of the first sample": (
+            "np.sum(nlp - nlq, axis=0) / len(nll)",
+            "(nlp - nlq)[0]",
+        ),
+        "a condition for several samples is in another order": (
+            "copies(condition, len(z) // len(condition))",
+            "np.repeat(condition, len(z) // len(condition), axis=0)",
+        ),
+        "your own term's float64 spreads": (
+            "return cast(result, args[0].dtype) if is_float else result",
+            "return result",
+        ),
+    },
+    "gradient.py": {
+        "an array that is used twice counts once": (
+            "waiting[parent] = add_outgrads(waiting.get(parent), ingrad)",
+            "waiting[parent] = add_outgrads(None, ingrad)",
+        ),
+        "an array without influence has no gradient": (
+            "return np.zeros_like(array) if found is None",
+            "return np.ones_like(array) if found is None",
+        ),
+        "gradients keep the dtype of the loss": ("found.astype(array.dtype, copy=False)", "found"),
+        "every array is a dependency": ("if root in nodes}", "}"),
+    },
+    "adam.py": {
+        "the edges of blocks are updated twice, after the fourth": (
+            "slice(start, start + BLOCK)",
+            "slice(start, start + BLOCK + (start >= 3 * BLOCK))",
+        ),
+        "the last element of a block is skipped, after the fourth": (
+            "slice(start, start + BLOCK)",
+            "slice(start, start + BLOCK - (start >= 4 * BLOCK))",
+        ),
+        "the last element of an array of many blocks is skipped": (
+            "slice(start, start + BLOCK)",
+            "slice(start, min(start + BLOCK, p.size - (p.size > 4 * BLOCK)))",
+        ),
+        "moments are flushed too early": (
+            "moment *= abs(moment) > TINY",
+            "moment *= abs(moment) > 1e-12",
+        ),
+        "the moments are never flushed": (
+            "flush = self.t % FLUSH_EVERY == 0",
+            "flush = False",
+        ),
+        "t counts arrays": (
+            "            if name not in self.m:\n",
+            "            self.t += name != next(iter(params))\n"
+            "            if name not in self.m:\n",
+        ),
+        "t counts twice after 100 steps": ("self.t += 1\n", "self.t += 1 + (self.t > 100)\n"),
+        "epsilon is not scaled": ("self.epsilon / scale_v", "self.epsilon"),
+        "no bias correction of m": (
+            "scale_m = (1 - self.beta1) / (1 - self.beta1**self.t)",
+            "scale_m = 1 - self.beta1",
+        ),
+        "the moments of all arrays but the first start anew in each step": (
+            "if name not in self.m:",
+            "if name not in self.m or name != next(iter(params)):",
+        ),
+    },
+    "stopping.py": {
+        "held out: best by row": (
+            "            self.best = losses\n",
+            "            self.best = losses if self.best is None"
+            " else np.minimum(self.best, losses)\n",
+        ),
+        "held out: 1.5 standard errors": ("2 * standard_error", "1.5 * standard_error"),
+        "held out: ddof": ("difference.std(ddof=1)", "difference.std()"),
+        "held out: without the tolerance": ("-max(self.tol, 2 *", "-max(0, 2 *"),
+        "held out: without pairs": (
+            "difference.std(ddof=1) / math",
+            "difference.std(ddof=1) * 1.2 / math",
+        ),
+        "held out: failures are never forgotten": (
+            "self.failures = 0 if better else self.failures + 1",
+            "self.failures += not better",
+        ),
+        "held out: one epoch more": (
+            "if self.failures < self.patience",
+            "if self.failures <= self.patience",
+        ),
+        "lecture: another tolerance": (
+            "def __init__(self, tol=1.0):",
+            "def __init__(self, tol=2.0):",
+        ),
+        "lecture: a true minimum": (
+            "            self.min_loss = loss\n",
+            "            self.min_loss = min(loss, self.min_loss)\n",
+        ),
+        "lecture: without the tolerance": (
+            "loss > self.min_loss + self.tol",
+            "loss > self.min_loss",
+        ),
+        "an instance is shared by fits": (
+            "return copy.deepcopy(stopping)",
+            "return stopping",
+        ),
+    },
+    "state.py": {
+        "the last weights are kept": (
+            "params = self.params if self.best is None else self.best",
+            "params = self.params",
+        ),
+        "the best weights are not copied": (
+            "self.best = {name: array.copy() for",
+            "self.best = {name: array for",
+        ),
+        "the first epoch is the best": (
+            "self.best_epoch = self.epoch\n",
+            "self.best_epoch = self.best_epoch or self.epoch\n",
+        ),
+        "the log has the norm of all numbers": (
+            "return float(sum(np.linalg.norm(array) for array in params.values()))",
+            "return float(sum(np.linalg.norm(a) ** 2 for a in params.values()) ** 0.5)",
+        ),
+        "callbacks can change the weights": (
+            "params = {name: read_only(array) for name",
+            "params = {name: array for name",
+        ),
+        "converged after any end": (
+            "converged=bool(self.rule.reason())",
+            "converged=bool(self.stop_reason)",
+        ),
+        "a callback sees the epoch before": (
+            "            run.max_epochs,\n            self.epoch,",
+            "            run.max_epochs,\n            self.epoch - 1,",
+        ),
+    },
+    "training.py": {
+        "the rule looks at test rows": (
+            "losses, *_ = [_evaluate(",
+            "*_, losses = [_evaluate(",
+        ),
+        "the rule looks at the reconstruction": ("return parts[0]\n", "return parts[1]\n"),
+        "reconstruction and KL are exchanged": (
+            '("loss", "nll", "kl"), parts',
+            '("loss", "kl", "nll"), parts',
+        ),
+        "an epoch's loss is the mean over batches": (
+            "total, rows = total + loss * len(batch[0]), rows + len(batch[0])",
+            "total, rows = total + loss, rows + 1",
+        ),
+        "the epoch's loss is the last batch's": (
+            "return float(total / rows)",
+            "return float(loss)",
+        ),
+        "evaluation without conditions": (
+            'given = objective.given(getattr(batch, "condition", None))',
+            "given = objective",
+        ),
+        "a gradient that is not finite is used": (
+            "is_finite(loss) and all(map(has_square, grads.values()))",
+            "is_finite(loss)",
+        ),
+        "training continues after a callback asked to stop": (
+            'reason = "a callback returned True" if asked else None',
+            "reason = None",
+        ),
+        "the loss after the step": (
+            "    adam.update(params, grads)\n    return number(loss)",
+            "    adam.update(params, grads)\n    return number(objective(params, x, eps))",
+        ),
+        "time starts anew": ("time.perf_counter() - state.elapsed", "time.perf_counter()"),
+    },
+    "fitting/run.py": {
+        "held-out noise is fresh in each epoch": ("epoch if is_fresh else 0", "epoch"),
+        "the training rows have the same noise in each evaluation": (
+            "epoch if is_fresh else 0",
+            "0",
+        ),
+        "noise restarts every 1000 rows": (
+            "return self._noisy(self.evaluated[name], rows, lambda b: rng)",
+            "return self._noisy(self.evaluated[name], rows, lambda b: generator("
+            "self.seed, STREAMS[name], epoch if is_fresh else 0))",
+        ),
+        "test rows have the held-out rows' noise": (
+            '"test": Stream.TEST',
+            '"test": Stream.EVALUATE',
+        ),
+        "evaluation has the noise of training": (
+            "rng = generator(self.seed, STREAMS[name], epoch if is_fresh else 0)",
+            "rng = generator(self.seed, Stream.NOISE, epoch if is_fresh else 1, 0)",
+        ),
+        "all batches of an epoch have one noise": (
+            "noise = partial(generator, self.seed, Stream.NOISE, epoch)",
+            "noise = lambda b: generator(self.seed, Stream.NOISE, epoch, 0)",
+        ),
+        "all epochs have one noise": (
+            "noise = partial(generator, self.seed, Stream.NOISE, epoch)",
+            "noise = partial(generator, self.seed, Stream.NOISE, 0)",
+        ),
+        "every epoch has one order": (
+            "generator(self.seed, Stream.SHUFFLE, epoch)",
+            "generator(self.seed, Stream.SHUFFLE)",
+        ),
+        "warm-up never ends for beta below 1": (
+            "            return self.target\n",
+            "            return replace(self.target, beta=min(self.target.beta,"
+            " self.target.beta**2))\n",
+        ),
+        "warm-up: the weight is squared": (
+            "self.target.beta * (epoch / warmup)",
+            "self.target.beta**2 / 2 * (epoch / warmup)",
+        ),
+        "warm-up: one epoch later": ("(epoch / warmup)", "((epoch - 1) / warmup)"),
+        "evaluation during warm-up has its weight": (
+            "return training.evaluate(self.target, params",
+            "return training.evaluate(self.objective(epoch), params",
+        ),
+        "importance weighting is evaluated with other samples": (
+            "return self._noisy(self.evaluated[name], rows, lambda b: rng)",
+            "return self.evaluated[name].noisy(rows, self.latent_dim, lambda b: rng,"
+            " samples=self.settings.samples and self.settings.samples + "
+            "(self.settings.samples > 1))",
+        ),
+        "a step without the condition": (
+            "objective = self.objective(state.epoch).given(batch.condition)",
+            "objective = self.objective(state.epoch)",
+        ),
+    },
+    "models/base.py": {
+        "every seed holds out the same rows": (
+            "rng = generator(seed, Stream.SPLIT)",
+            "rng = generator(seed_sequence(0), Stream.SPLIT)",
+        ),
+        "the split has the stream of the weights": (
+            "rng = generator(seed, Stream.SPLIT)",
+            "rng = generator(seed, Stream.INIT)",
+        ),
+        "the rule is evaluated on all rows": (
+            'data, evaluated["val"] = data.split(',
+            "data, _ = data.split(",
+        ),
+        "the scores' noise restarts every 1000 rows": (
+            ".noisy(CHUNK_ROWS, self.latent_dim, lambda b: rng)",
+            ".noisy(CHUNK_ROWS, self.latent_dim, lambda b: copy.deepcopy(rng))",
+        ),
+        "codes and pixels of samples are drawn from equal streams": (
+            "else likelihood.sample(rng, *outputs)",
+            "else likelihood.sample(generator(seed_sequence(0)), *outputs)",
+        ),
+        "samples' codes are too wide": (
+            "z = rng.standard_normal((n, self.latent_dim)",
+            "z = 1.1 * rng.standard_normal((n, self.latent_dim)",
+        ),
+        "a model that a callback keeps changes": (
+            "read_only(to_host(array).copy()) for name",
+            "read_only(to_host(array)) for name",
+        ),
+    },
+    "models/variational.py": {
+        "reconstructions at a code with sigma squared": (
+            ".reparameterize(z, logsigma, eps)",
+            ".reparameterize(z, 2 * logsigma, eps)",
+        ),
+        "reconstructions: one noise for all rows": (
+            "standard_normal(z.shape, dtype=z.dtype)",
+            "standard_normal((1, z.shape[1]), dtype=z.dtype)",
+        ),
+        "bits without the log(2)": ("* math.log(2))", "* 1)"),
+    },
+    "models/inference.py": {
+        "it starts at 0": (
+            "start = [array[batch.rows].copy() for array in q]",
+            "start = [0 * array[batch.rows] for array in q]",
+        ),
+        "it starts at the rows of the first batch": (
+            "start = [array[batch.rows].copy() for array in q]",
+            "start = [array[: len(x)].copy() for array in q]",
+        ),
+        "it starts at the worst code": ("np.argmin(loss(row))", "np.argmax(loss(row))"),
+        "it starts at the worst code, with a condition": (
+            "np.argmin(np.stack(losses), axis=0)",
+            "np.argmax(np.stack(losses), axis=0)",
+        ),
+        "the noise is not in pairs": ("np.concatenate([eps, -eps])", "np.concatenate([eps, eps])"),
+        "the learning rate stays": ("(1 - step / n_steps)", "1"),
+        "hidden pixels are used": (
+            "return array[:, observed] if has_columns else array",
+            "return array",
+        ),
+        "the encoder's input has hidden pixels": (
+            "X = np.where(observed, X, X.dtype.type(0))",
+            "X = X",
+        ),
+        "it changes the caller's q": (
+            "start = [array[batch.rows].copy() for array in q]",
+            "start = [array[batch.rows] for array in q]",
+        ),
+    },
+    "models/ppca.py": {
+        "of a VAE: without the floor": (
+            "        _, logsigma = vae.decode(np.zeros((1, vae.latent_dim)))\n",
+            "        _, logsigma = vae.decode(np.zeros((1, vae.latent_dim)))\n"
+            '        if likelihood.sigma == "shared":\n'
+            '            logsigma = vae.params["decoder.logsigma.b"][None]\n',
+        ),
+        "fit: the noise is the smallest variance": (
+            "variances[:-latent_dim].mean()",
+            "variances[:-latent_dim].min()",
+        ),
+        "fit: an unbiased covariance": ("np.cov(X.T, bias=True)", "np.cov(X.T)"),
+        "the ELBO without q's spread": (
+            "(np.sum(residual * residual, axis=-1) + spread)",
+            "(np.sum(residual * residual, axis=-1))",
+        ),
+        "the sigmas of the covariance": (
+            "-np.log(np.diag(self.precision)) / 2, mu.shape",
+            "np.log(np.diag(np.linalg.inv(self.precision))) / 2, mu.shape",
+        ),
+    },
+    "data/dataset.py": {
+        "the last rows are held out": (
+            "order = rng.permutation(n)",
+            "order = np.arange(n)[::-1]",
+        ),
+        "half of the rows' noise is shared": (
+            "eps = noise(b).standard_normal(shape, dtype=self.dtype)",
+            "eps = noise(b).standard_normal((*shape[:-1], 1), dtype=self.dtype)"
+            " + np.zeros(shape, self.dtype)",
+        ),
+        "importance samples share their noise": (
+            "eps = noise(b).standard_normal(shape, dtype=self.dtype)",
+            "eps = noise(b).standard_normal((*[1] * len(lead), *shape[len(lead) :]),"
+            " dtype=self.dtype) + np.zeros(shape, self.dtype)",
+        ),
+        "conditions of other rows": (
+            "RowSubset(self.condition, rows)",
+            "RowSubset(self.condition, rows[::-1])",
+        ),
+    },
+    "data/batches.py": {
+        "quantize in float32": (
+            "x = to_float(X, np.dtype(np.float64))",
+            "x = to_float(X, np.dtype(np.float32))",
+        ),
+        "gray levels divided by 256": ("dtype.type(1 / 255)", "dtype.type(1 / 256)"),
+        "the last rows are dropped": (
+            "range(0, max(n, 1), batch_size)",
+            "range(0, max(n - n % batch_size, 1), batch_size)",
+        ),
+    },
+    "networks/base.py": {
+        "torch's weights by fan_out": ("_fans(weights)[0]", "_fans(weights)[1]"),
+        "torch's biases are 0": (
+            'if self.init == "torch":',
+            'if self.init == "torch" and not is_bias:',
+        ),
+        "torch's biases by their own size": (
+            "if is_bias else shapes[name]\n            return 1 / math.sqrt(_fans(weights)[0])",
+            "if is_bias else shapes[name]\n            return 1 / math.sqrt("
+            "shapes[name][0] if is_bias else _fans(weights)[0])",
+        ),
+        "torch's weights have half the width": (
+            "return 1 / math.sqrt(_fans",
+            "return 0.5 / math.sqrt(_fans",
+        ),
+        "the glorot limit is that of a normal distribution": (
+            "math.sqrt(6 / sum(",
+            "math.sqrt(2 / sum(",
+        ),
+        "the window counts once": (
+            "return math.prod(window) * fan_in,",
+            "return fan_in,",
+        ),
+        "all weights are above 0": ("rng.uniform(-limit, limit", "rng.uniform(0, limit"),
+    },
+    "likelihoods/bernoulli.py": {
+        "one uniform number per row": (
+            "rng.random(logits.shape, dtype",
+            "rng.random((len(logits), 1), dtype",
+        ),
+        "x is not summed where it is broadcast": (
+            "unbroadcast_f(x, lambda g: -g[..., None] * logits)",
+            "lambda g: -g[..., None] * logits",
+        ),
+        "second derivative in the logits": (
+            "g[..., None] * (logistic(logits) - x)",
+            f"g[..., None] * (logistic({VALUE}(logits)) - x)",
+        ),
+        "samples with the complement's probability": (
+            "(uniform < logistic(logits))",
+            "(uniform > logistic(logits))",
+        ),
+    },
+    "likelihoods/categorical.py": {
+        "pixels share their Gumbel noise": (
+            "rng.gumbel(size=logits.shape)",
+            "rng.gumbel(size=(*logits.shape[:-2], 1, logits.shape[-1]))",
+        ),
+        "rows share their Gumbel noise": (
+            "rng.gumbel(size=logits.shape)",
+            "rng.gumbel(size=logits.shape[-2:])",
+        ),
+        "the logits are ordered by level, then pixel": (
+            "return (reshape(logits, (*logits.shape[:-1], -1, self.levels)),)",
+            "return (np.swapaxes(reshape(logits, (*logits.shape[:-1], self.levels, -1)), -1, -2),)",
+        ),
+        "one_hot is ordered by level, then pixel": (
+            "return reshape(one_hot(x, self.levels).astype(x.dtype), columns)",
+            "return reshape(np.swapaxes(one_hot(x, self.levels).astype(x.dtype), -1, -2), columns)",
+        ),
+        "the encoder sees levels above 1": ("return x / (self.levels - 1)", "return x / 255"),
+        "second derivative": (
+            "(_softmax(logits) - one_hot(",
+            f"(_softmax({VALUE}(logits)) - one_hot(",
+        ),
+    },
+    "likelihoods/gaussian.py": {
+        "samples have the same pixel noise in each call": (
+            "return mu + np.exp(logsigma) * rng.standard_normal(",
+            "return mu + np.exp(logsigma) * np.random.default_rng(0).standard_normal(",
+        ),
+        "samples: one noise for all pixels": (
+            "rng.standard_normal(mu.shape, dtype=mu.dtype)",
+            "rng.standard_normal((*mu.shape[:-1], 1), dtype=mu.dtype)",
+        ),
+        "the floor is hard": (
+            "logsigma = np.logaddexp(logsigma, self.floor)",
+            "logsigma = np.maximum(logsigma, self.floor)",
+        ),
+        "the floor is that of 7 bits": ("-math.log(255 *", "-math.log(127 *"),
+        "a fixed sigma has the floor": (
+            "math.log(self.sigma))",
+            "np.logaddexp(math.log(self.sigma), self.floor or -9))",
+        ),
+        "the ledger counts a shared sigma once": (
+            "np.broadcast_to(logsigma, mu.shape).sum(axis=1)",
+            "np.broadcast_to(logsigma, mu.shape).mean(axis=1)",
+        ),
+    },
+    "inference/importance.py": {
+        "samples of the prior are 1.1 times too wide": (
+            "    return eps\n",
+            "    return 1.1 * eps\n",
+        ),
+        "the elbo's standard error by n": (
+            "error = deviation / np.sqrt(np.float64(n_samples - 1))",
+            "error = deviation / np.sqrt(np.float64(n_samples))",
+        ),
+        "the prior's share is not in the density": (
+            "np.logaddexp(log_q_share + log_q, log_prior_share + log_normal)",
+            "log_q",
+        ),
+        "the effective samples of the wrong sums": (
+            "np.exp(2 * total - squares)",
+            "np.exp(total - squares / 2)",
+        ),
+        "rows of another batch's q": (
+            "rows = batch.x, *(array[batch.rows] for array in q)",
+            "rows = batch.x, *(array[: len(batch.x)] for array in q)",
+        ),
+    },
+    "inference/quadrature.py": {
+        "the error divided by 4": (
+            "abs(total - coarse), at_edge",
+            "abs(total - coarse) / 4, at_edge",
+        ),
+        "only one side has an edge": (
+            "((nodes == 0) | (nodes == self.n_nodes - 1))",
+            "(nodes == 0)",
+        ),
+        "only one latent has an edge": (
+            "(nodes == self.n_nodes - 1)).any(axis=0)",
+            "(nodes == self.n_nodes - 1))[0]",
+        ),
+        "the latents are exchanged": ('indexing="ij"', 'indexing="xy"'),
+    },
+    "inference/decompositions.py": {
+        "gaps: both ELBOs with the encoder's q": (
+            "for q in (None, refined))",
+            "for q in (None, None))",
+        ),
+        "gaps: log p(x) with the encoder's q": (
+            "log_evidence(vae, X, n_samples, seed, refined,",
+            "log_evidence(vae, X, n_samples, seed, None,",
+        ),
+        "gaps: q is refined from the prior": (
+            "refined = infer(vae, X, q, learning_rate",
+            "refined = infer(vae, X, None, learning_rate",
+        ),
+        "gaps: the ELBOs have other noise": (
+            "(elbo(vae, X, n_samples, seed, q, **shared) for q",
+            "(elbo(vae, X, n_samples, None, q, **shared) for q",
+        ),
+        "parts: z is the mean": (
+            "z = reparameterize(mu[rows], logsigma[rows], eps)",
+            "z = mu[rows]",
+        ),
+        "parts: rows of the first batch": (
+            "z = reparameterize(mu[rows], logsigma[rows], eps)",
+            "z = reparameterize(mu[: len(x)], logsigma[: len(x)], eps)",
+        ),
+        "active: the variance of samples": (
+            "return vae.codes(X, condition=condition).var(",
+            "return np.exp(vae.encode(X, condition=condition)[1]).var(",
+        ),
+        "active: the standard deviation": (
+            ".var(axis=0, dtype=np.float64) > threshold",
+            ".std(axis=0, dtype=np.float64) > threshold",
+        ),
+        "active: the mean square": (
+            "return vae.codes(X, condition=condition).var(axis=0, dtype=np.float64)",
+            "return (vae.codes(X, condition=condition) ** 2).mean(axis=0, dtype=np.float64)",
+        ),
+        "split: a row is not in the mixture": (
+            "- np.log(len(mu))",
+            "- np.log(len(mu) - 1)",
+        ),
+    },
+    "inference/gradient_estimators.py": {
+        "measure: rows share their noise": (
+            "eps = rng.standard_normal((n_samples, repetitions * n, latent_dim), dtype=mu.dtype)",
+            "eps = rng.standard_normal((n_samples, repetitions, latent_dim), dtype=mu.dtype)"
+            ".repeat(n, axis=1)",
+        ),
+        "measure: estimates share their noise": (
+            "eps = rng.standard_normal((n_samples, repetitions * n, latent_dim), dtype=mu.dtype)",
+            "eps = np.concatenate([rng.standard_normal((n_samples, -(-repetitions // 2) * n,"
+            " latent_dim), dtype=mu.dtype)] * 2, axis=1)[:, : repetitions * n]",
+        ),
+        "measure: chunks share their noise": (
+            "    n, latent_dim = mu.shape\n    eps = rng",
+            "    n, latent_dim = mu.shape\n    rng = sampling_generator(0)\n    eps = rng",
+        ),
+        "measure: the variance by n": ("var(axis=1, ddof=1)", "var(axis=1)"),
+        "the baseline has its own sample": (
+            "others = (f.sum(axis=0) - f) / (K - 1)",
+            "others = f.sum(axis=0) / K",
+        ),
+        "sticking the landing: the parameters are not held": (
+            "neglogposterior(z, *held)",
+            "neglogposterior(z, *_for_each_sample(mu, logsigma))",
+        ),
+    },
+    "inference/ledger.py": {
+        "the lecture's loss keeps one constant": ("total - dropped,", "total,"),
+        "the lecture's loss drops the prior's constants too": (
+            "total - dropped,",
+            "total - dropped - 2 * HALF_LOG_2PI,",
+        ),
+        "bits by the natural logarithm": ("total / D / np.log(2)", "total / D"),
+        "PyTorch-VAE's weight times the pixels": (
+            '+ kl_weight * others.get("KL", 0)',
+            '+ kl_weight * D * others.get("KL", 0)',
+        ),
+        "PyTorch-VAE's default weight": (
+            "PYTORCH_VAE_WEIGHT = 0.00025",
+            "PYTORCH_VAE_WEIGHT = 0.0025",
+        ),
+        "the squared error without its square": (
+            "((image - mean) ** 2).mean(axis=1)",
+            "abs(image - mean).mean(axis=1)",
+        ),
+        "Keras clips at 1e-3": ("KERAS_EPSILON = 1e-7", "KERAS_EPSILON = 1e-3"),
+        "Keras's loss for means outside [0, 1]": (
+            "cross_entropy if is_inside else",
+            "cross_entropy if True else",
+        ),
+    },
+    "arrays/streams.py": {
+        "evaluation and training have one stream": ("EVALUATE = 4", "EVALUATE = 3"),
+        "test and evaluation have one stream": ("TEST = 6", "TEST = 4"),
+        "samples and weights have one stream": ("SAMPLE = 7", "SAMPLE = 0"),
+        "all batches of an epoch have one stream": (
+            "(*seed.spawn_key, *address)",
+            "(*seed.spawn_key, *address[:2])",
+        ),
+        "a child of a seed is its parent": (
+            "spawn_key=(*seed.spawn_key, *address)",
+            "spawn_key=address",
+        ),
+    },
+    "arrays/storage.py": {
+        "arrays in Fortran order are scrambled": (
+            "np.ascontiguousarray(array), version",
+            'array.ravel(order="K").reshape(array.shape), version',
+        ),
+    },
+    "vae.py": {
+        "the objective drops the analytic KL": (
+            'self._terms(normalized), kl == "analytic"',
+            "self._terms(normalized), False",
+        ),
+        "the objective drops beta": ("beta=float(beta), analytic", "beta=1.0, analytic"),
+        "the objective squares beta": (
+            "beta=float(beta), analytic",
+            "beta=float(beta) ** 2, analytic",
+        ),
+    },
+}
+
+# Generated mutants that cannot be killed: the changed line before and after, and the reason.
+EQUIVALENT = {
+    "gradient.py": {
+        (
+            "waiting, reached = {end._node: (vspace(end._value).ones(), False)}, {}",
+            "waiting, reached = {end._node: (vspace(end._value).ones(), True)}, {}",
+        ): "whether the end's gradient may be changed in place; nothing is added to it",
+    },
+    "fitting/run.py": {
+        (
+            "rows = max(1, CHUNK_ROWS // self.settings.samples)",
+            "rows = max(2, CHUNK_ROWS // self.settings.samples)",
+        ): "rows at a time",
+    },
+    "inference/decompositions.py": {
+        (
+            "nlq = neglogposterior(np.broadcast_to(z[:, None], shape), mu[None], logsigma[None])",
+            "nlq = neglogposterior(mu[None], np.broadcast_to(z[:, None], shape), logsigma[None])",
+        ): "a normal density has the same value if z and mu are exchanged",
+        (
+            "seed = sampling_generator(rng).integers(2**32)",
+            "seed = sampling_generator(rng).integers(2*32)",
+        ): "any number is a seed",
+        (
+            "seed = sampling_generator(rng).integers(2**32)",
+            "seed = sampling_generator(rng).integers(2**33)",
+        ): "any number is a seed",
+        (
+            "seed = sampling_generator(rng).integers(2**32)",
+            "seed = sampling_generator(rng).integers(3**32)",
+        ): "any number is a seed",
+    },
+    "likelihoods/base.py": {
+        ("if high > 128", "if high >= 128"): "advice in a message",
+        ("if high > 128", "if high > 129"): "advice in a message",
+    },
+    "likelihoods/gaussian.py": {
+        (
+            "return mu + np.exp(logsigma) * rng.standard_normal(mu.shape, dtype=mu.dtype)",
+            "return mu - np.exp(logsigma) * rng.standard_normal(mu.shape, dtype=mu.dtype)",
+        ): "the normal distribution is symmetric",
+    },
+}
