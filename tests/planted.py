@@ -469,7 +469,7 @@ PLANTED = {
             ".noisy(CHUNK_ROWS, self.latent_dim, lambda b: rng)",
             ".noisy(CHUNK_ROWS, self.latent_dim, lambda b: copy.deepcopy(rng))",
         ),
-        "codes and pixels of samples are drawn from equal streams": (
+        "samples have the same pixel noise in each call": (
             "else likelihood.sample(rng, *outputs)",
             "else likelihood.sample(generator(seed_sequence(0)), *outputs)",
         ),

@@ -164,6 +164,14 @@ def test_score_is_the_elbo_with_all_constants(vae, digits):
     assert vae.score_samples(X, rng=again) == pytest.approx(elbo, abs=1e-3)
 
 
+def test_every_row_has_its_own_noise_in_all_batches(vae, digits):
+    X = np.concatenate([digits[0], digits[0]])  # 3594 rows are 4 batches
+    batches = list(vae.noisy_batches(X, np.random.default_rng(0)))
+    eps = np.concatenate([batch.eps for batch in batches])
+    assert len(batches) > 1
+    assert len(np.unique(eps, axis=0)) == len(X)
+
+
 def test_scores_do_not_depend_on_other_rows(vae, digits):
     X = digits[0]
     # Rounding differs, because NumPy multiplies a batch of 10 rows with other code:
