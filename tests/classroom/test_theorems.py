@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mutants import MUTANTS, seen
+from wrong_terms import MUTANTS, seen
 
 import vaelite
 from vaelite.classroom.theorems import THEOREMS, Terms, prove, refuted

@@ -1,6 +1,6 @@
 """Students' usual mistakes, each in a copy of the terms.
 
-``python tests/classroom/mutants.py`` prints a table: which theorem of
+``python tests/classroom/wrong_terms.py`` prints a table: which theorem of
 `vaelite.classroom.theorems` finds which mistake.
 """
 
