@@ -23,7 +23,8 @@ MODULES = """
     models.checks models.files models.base models.variational vae
     models.inference models.meanfield models.autoencoder models.ppca
     api
-    inference.importance inference.quadrature inference.decompositions
+    inference.pareto inference.proposal inference.importance inference.quadrature
+    inference.decompositions
     inference.gradient_estimators inference.ledger
     plots.grid plots.training plots.latent plots.images plots.graphs plots.inference plots
     classroom.theorems classroom.exercises

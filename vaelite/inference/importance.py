@@ -19,7 +19,7 @@ from .proposal import Proposal, Scouts, log_weights, widened
 
 NORMAL_95 = 1.96
 ROUNDS = 4  # how often a row with a heavy tail gets one more q
-LARGE_WEIGHT = 0.02  # of the sum of weights: what a code of a missed mode would have
+LARGE_WEIGHT = 10  # times the mean weight: what a code of a missed mode would have
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,13 @@ class Estimate:
     effective_samples : array, shape (n,)
         How many independent samples from the posterior the weighted ones are worth.
     pareto_k : array, shape (n,)
-        How heavy the tail of the numbers is whose mean the estimate is. Above 0.7 (less
-        for fewer than 2,200 samples) the standard error is worth nothing, and the value
-        may be wrong by more. NaN for fewer than 25 samples.
+        Pareto k-hat: how heavy the tail is of the numbers whose mean is estimated. NaN
+        for fewer than 25 samples.
     n_samples : int
+    k_limit : float
+        The k-hat up to which a standard error can be trusted. For `log_evidence` it is
+        0.7, and less for fewer than 2,200 samples. `elbo` has no limit: under a normal
+        q, log weights have light tails.
     """
 
     value: np.ndarray
@@ -43,13 +46,14 @@ class Estimate:
     effective_samples: np.ndarray
     pareto_k: np.ndarray
     n_samples: int
+    k_limit: float
 
     @property
     def is_trusted(self):
         """Which rows have a standard error that means something, (n,) of bool."""
-        if self.n_samples < FEWEST:
-            return np.zeros(len(self.value), bool)
-        return self.pareto_k <= highest_k(self.n_samples)
+        is_light = (self.k_limit == np.inf) | (self.pareto_k <= self.k_limit)
+        are_enough = (self.k_limit == np.inf) | (self.effective_samples >= FEWEST)
+        return is_light & are_enough & np.isfinite(self.standard_error)
 
     @property
     def interval(self):
@@ -65,13 +69,16 @@ class Estimate:
     @property
     def why_not(self):
         """Why there is no interval, a text; empty if there is one."""
-        if self.n_samples < FEWEST:
-            return f"it needs {FEWEST} samples or more"
+        fewest = 2 if self.k_limit == np.inf else FEWEST
+        if self.n_samples < fewest:
+            return f"it needs {fewest} samples or more"
         if self.is_trusted.all():
             return ""
-        heavy, n = np.sum(~self.is_trusted), len(self.value)
-        limit = f"Pareto k-hat above {highest_k(self.n_samples):.2g}"
-        return f"for {heavy} of {n} rows the tail is too heavy ({limit}); raise n_samples"
+        heavy, limit = np.sum(~self.is_trusted), f"Pareto k-hat above {self.k_limit:.2g}"
+        return (
+            f"{heavy} of {len(self.value)} rows have fewer than {FEWEST} effective samples, or "
+            f"weights with a heavy tail ({limit}); raise n_samples"
+        )
 
     def __str__(self):
         n, mean = len(self.value), f"{self.value.mean():.3f}"
@@ -154,12 +161,12 @@ def log_evidence(
     from_prior = int(n_samples * prior_share) if n_samples >= FEWEST else 0
     if from_prior < 2:
         found = _weigh(vae, X, condition, Proposal(n_samples, 0, (q,)), rng, progress)
-        return Estimate(*found[:4], n_samples)
+        return Estimate(*found[:4], n_samples, highest_k(n_samples))
     proposal = Proposal(n_samples, from_prior, (widened(q),))
     found = _weigh(vae, X, condition, proposal, rng, progress)
     _add_modes(found, vae, X, condition, proposal, rng, progress)
     value = found.value + found.standard_error**2 / 2
-    return Estimate(value, *found[1:4], n_samples)
+    return Estimate(value, *found[1:4], n_samples, highest_k(n_samples))
 
 
 def elbo(vae, X, n_samples=100, rng=0, q=None, *, condition=None, progress=False):
@@ -190,7 +197,7 @@ def elbo(vae, X, n_samples=100, rng=0, q=None, *, condition=None, progress=False
         losses = np.sort(-f, axis=0)[-tail_length(n_samples) - 1 :]
         found.append((f.mean(axis=0), error, k_hat(losses)))
     value, error, k = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return Estimate(value, error, np.full(len(value), float(n_samples)), k, n_samples)
+    return Estimate(value, error, np.full(len(value), float(n_samples)), k, n_samples, np.inf)
 
 
 class _Found(NamedTuple):
@@ -223,7 +230,8 @@ def _weigh(vae, X, condition, proposal, rng, progress):
         code, misses_mode = sums.code, np.zeros(len(x), bool)
         if scouts:
             best, log_w = scouts.heaviest(objective, x, part)
-            misses_mode = log_w - sums.log_total > np.log(LARGE_WEIGHT)
+            log_mean = sums.log_total - np.log(proposal.n_samples)
+            misses_mode = log_w - log_mean > np.log(LARGE_WEIGHT)
             code = np.where(misses_mode[:, None], best, code)
         found.append((*sums.estimate(), code, misses_mode))
     return _Found(*(np.concatenate(arrays) for arrays in zip(*found, strict=True)))
@@ -256,7 +264,7 @@ class _Sums:
         self.code, self.heaviest = np.zeros((n, latent_dim)), np.full(n, -np.inf)
 
     def add(self, source, z, log_w):
-        """Add k weights per row from one part of the mixture, (k, n), and their codes."""
+        """Add codes from one part of the mixture, and their weights, (k, n)."""
         number, total, squares = self.sources.get(source, (0, -np.inf, -np.inf))
         total = np.logaddexp(total, logsumexp(log_w, axis=0))
         squares = np.logaddexp(squares, logsumexp(2 * log_w, axis=0))
@@ -274,7 +282,7 @@ class _Sums:
         return np.logaddexp.reduce([total for _, total, _ in self.sources.values()])
 
     def estimate(self):
-        """log p(x), its standard error, the effective samples, and k-hat of each row."""
+        """log p(x), its standard error, effective samples, and k-hat of each row."""
         log_total = self.log_total
         squares = np.logaddexp.reduce([squares for _, _, squares in self.sources.values()])
         variance = 0

@@ -27,7 +27,7 @@ def tail_length(n_samples):
 
 def highest_k(n_samples):
     """The k-hat up to which S samples can be trusted, at most 0.7 [1]_."""
-    return min(1 - 1 / np.log10(n_samples), 0.7)
+    return min(1 - 1 / np.log10(max(n_samples, FEWEST)), 0.7)
 
 
 def k_hat(largest):
@@ -53,7 +53,7 @@ def k_hat(largest):
 
 
 def fit_pareto(excess):
-    """Fit generalized Pareto distributions, by the method of [2]_ with the prior of [1]_.
+    """Fit generalized Pareto distributions: the method of [2]_, the prior of [1]_.
 
     It is an empirical Bayes estimate: a mean over a grid of theta = -k / sigma, with
     weights from the profile likelihood.

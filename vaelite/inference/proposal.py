@@ -42,7 +42,7 @@ class Proposal:
         return replace(self, qs=(*self.qs, q))
 
     def parts(self, objective):
-        """Each part's number of samples, mu, logsigma, and function that draws codes."""
+        """Each part's number of samples, mu, logsigma, and function to draw codes."""
         standard = tuple(np.zeros_like(array) for array in self.qs[0])
         parts = [(self.from_prior, *standard, _of_the_prior)]
         for j, q in enumerate(self.qs):

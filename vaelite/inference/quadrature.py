@@ -165,7 +165,8 @@ class Quadrature:
         reach = np.abs(cells.center) + cells.half[:, None]
         at_edge = (reach > self.extent * (1 - 1e-9)).any(axis=1)
         edge = np.exp(logsumexp(cells.log_integral, b=at_edge) - log_total)
-        hidden = np.exp(cells.log_hidden[divide] - log_total).sum()
+        with np.errstate(over="ignore"):
+            hidden = np.exp(cells.log_hidden[divide] - log_total).sum()
         return log_total, errors.sum() + edge + hidden, edge
 
     def _warn(self, error, edge):
@@ -182,7 +183,7 @@ class Quadrature:
             )
 
     def _log_joints(self, X, z, progress=False):
-        """Yield x and ``log p(x, z)`` at all z, for each row; codes are decoded once."""
+        """Yield x and ``log p(x, z)`` at all z, for each row."""
         batches = self.vae.batches(X, max(1, 10_000 * CHUNK_ROWS // len(z)))
         for batch in track(batches, np.shape(X)[0], progress):
             rows = np.float64(batch.on_host().x)
@@ -216,7 +217,7 @@ class _Cells(NamedTuple):
 
 
 def _rule(latent_dim):
-    """The nodes of both rules in the cell from -1 to 1, and the logs of their weights."""
+    """The nodes of both rules between -1 and 1, and the logs of their weights."""
     nodes, log_weights = [], []
     for axis, weights in map(roots_legendre, RULES):
         grid = np.meshgrid(*[axis] * latent_dim, indexing="ij")
