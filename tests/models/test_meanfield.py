@@ -118,7 +118,7 @@ def test_without_a_q_each_row_keeps_the_better_of_two_starts(trained, digits):
         vaelite.elbo(trained, X, 500, q=q).value for q in (both, of_prior, of_encoder)
     )
     best = np.maximum(*single)
-    assert np.abs(single[0] - single[1]).max() > 1  # the starts do not lead to the same mode
+    assert np.abs(single[0] - single[1]).max() > 0.3  # the starts do not lead to the same mode
     assert found == pytest.approx(best, abs=0.4)
     assert found.mean() > best.mean() - 0.05
 

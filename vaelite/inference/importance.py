@@ -247,7 +247,7 @@ def _add_modes(found, vae, X, condition, proposal, rng, progress):
             return  # more q do not help
         rows, proposal = rows[heavy], proposal.of(heavy)
         some, c = reader[rows], condition if np.ndim(condition) < 2 else condition[rows]
-        start = found.code[rows], proposal.qs[0][1]
+        start = found.code[rows], np.minimum(proposal.qs[0][1], 0)
         q = infer(vae, some, start, condition=c, rng=rng, progress=progress)
         proposal = proposal.plus(widened(q))
         again = _weigh(vae, some, c, proposal, rng, progress)
