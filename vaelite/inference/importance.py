@@ -96,9 +96,9 @@ def log_evidence(
     It is the log of the mean of ``p(x|z) p(z) / r(z)`` over samples z from r. r is a
     mixture of q(z|x) with wider sigmas and, for a share of the samples, of the prior: a
     q may miss a part of the posterior, and the prior misses none. For rows whose
-    weights have a heavy tail (Pareto k-hat), `infer` finds one more q, which starts at
-    the code with the largest weight, and the row is estimated anew with it; at most
-    four times.
+    weights have a heavy tail (Pareto k-hat), r gets two more parts, and the row is
+    estimated anew; at most four times. One is at the code with the largest weight, the
+    other is the q that `infer` finds from there.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def _weigh(vae, X, condition, proposal, rng, progress):
 
 
 def _add_modes(found, vae, X, condition, proposal, rng, progress):
-    """Estimate rows with heavy weights again, with one more q at the heaviest code."""
+    """Estimate rows with heavy weights again, with more q at the heaviest code."""
     rows, reader = np.arange(len(found.value)), RowReader(check_array(X))
     for step in range(ROUNDS):
         heavy = (found.pareto_k > highest_k(proposal.n_samples)) | found.misses_mode
@@ -247,9 +247,9 @@ def _add_modes(found, vae, X, condition, proposal, rng, progress):
             return  # more q do not help
         rows, proposal = rows[heavy], proposal.of(heavy)
         some, c = reader[rows], condition if np.ndim(condition) < 2 else condition[rows]
-        start = found.code[rows], np.minimum(proposal.qs[0][1], 0)
+        start = found.code[rows].astype(proposal.qs[0][0].dtype), np.minimum(proposal.qs[0][1], 0)
         q = infer(vae, some, start, condition=c, rng=rng, progress=progress)
-        proposal = proposal.plus(widened(q))
+        proposal = proposal.plus(widened(q)).plus(widened((start[0], q[1])))
         again = _weigh(vae, some, c, proposal, rng, progress)
         for whole, part in zip(found, again, strict=True):
             whole[rows] = part
