@@ -23,7 +23,7 @@ MODULES = """
     models.checks models.files models.base models.variational vae
     models.inference models.meanfield models.autoencoder models.ppca
     api
-    inference.pareto inference.proposal inference.importance inference.quadrature
+    inference.pareto inference.estimate inference.proposal inference.importance inference.quadrature
     inference.decompositions
     inference.gradient_estimators inference.ledger
     plots.grid plots.training plots.latent plots.images plots.graphs plots.inference plots

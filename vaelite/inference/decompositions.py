@@ -10,7 +10,8 @@ from ..checks import check_number
 from ..models.checks import check_posterior, check_unconditional
 from ..models.inference import infer
 from ..terms import kl_divergence, neglogposterior, neglogprior, reparameterize
-from .importance import NORMAL_95, Estimate, elbo, log_evidence
+from .estimate import NORMAL_95, Estimate
+from .importance import elbo, log_evidence
 
 ACTIVE = 0.01  # a latent is active if its mean has a larger variance over the data
 NEAR_LIMIT = 0.1  # nats below log n: mutual information that more rows would raise
