@@ -89,7 +89,7 @@ def log_evidence(
     check_count("n_samples", n_samples)
     check_number("prior_share", prior_share, 0, 1, low_included=True)
     check_posterior(vae)
-    rng = sampling_generator(rng)
+    rng = sampling_generator(rng, Stream.EVIDENCE)
     q = vae.encode(X, condition=condition) if q is None else check_q(vae, X, q)
     from_prior = int(n_samples * prior_share) if n_samples >= FEWEST else 0
     if from_prior < 2:
