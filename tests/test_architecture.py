@@ -24,7 +24,8 @@ MODULES = """
     models.doctor models.outcome models.base models.variational vae
     models.inference models.meanfield models.autoencoder
     api
-    inference.importance inference.quadrature inference.decompositions
+    inference.pareto inference.estimate inference.proposal inference.importance inference.quadrature
+    inference.decompositions
     inference.gradient_estimators inference.ledger
     plots.grid plots.training plots.latent plots.images plots.graphs plots.inference plots
     classroom.theorems classroom.exercises

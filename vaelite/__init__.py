@@ -30,7 +30,8 @@ from .inference.decompositions import (
     inference_gaps,
     kl_split,
 )
-from .inference.importance import Estimate, elbo, log_evidence
+from .inference.estimate import Estimate
+from .inference.importance import elbo, log_evidence
 from .inference.ledger import Ledger, ledger
 from .inference.quadrature import Quadrature
 from .likelihoods import Bernoulli, Categorical, Gaussian, Likelihood

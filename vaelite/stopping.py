@@ -84,7 +84,8 @@ class HeldOut:
         """Return why training has converged, or None if it has not."""
         if self.failures < self.patience:
             return None
-        lower = f", also after {self.drops} reductions of the learning rate" if self.drops else ""
+        s = "s" if self.drops > 1 else ""
+        lower = f", also after {self.drops} reduction{s} of the learning rate" if self.drops else ""
         return (
             f"for {self.patience} epochs the held-out loss has not improved by more than "
             f"{self.tol:g} nats{lower}"

@@ -60,7 +60,7 @@ def test_finished_rows_are_counted(vae, digits, capsys):
     assert lines == [f"> {done} of 500 rows" for done in range(50, 501, 50)]
     assert np.array_equal(silent.value, loud.value)
     vaelite.inference_gaps(vae, X[:30], 50, n_steps=2, progress="lines")
-    assert capsys.readouterr().out.splitlines()[-1] == "> 30 of 30 rows"
+    assert capsys.readouterr().out.splitlines().count("> 30 of 30 rows") >= 4
 
 
 def test_a_bar_of_rows(vae, digits, capsys):

@@ -131,21 +131,57 @@ def test_blocks_change_nothing(vae, digits, monkeypatch):
     assert in_blocks == pytest.approx(whole, abs=1e-12)
 
 
-def test_the_gaps_of_a_linear_model_are_known():
+@pytest.fixture(scope="module")
+def linear():
     rng = np.random.default_rng(1)
     X = rng.standard_normal((60, 2)) @ rng.standard_normal((2, 4))
     X += 0.5 * rng.standard_normal((60, 4))
     likelihood = vaelite.Gaussian(mean="identity", sigma="shared", floor=None)
     vae = vaelite.VAE(2, (), likelihood=likelihood).fit(X, max_epochs=300, stopping="epochs", rng=0)
     vae.params["encoder.logsigma.W"][:] = 0  # linear in x, some rows' sigma would be thousands
-    model = vaelite.ProbabilisticPCA.of(vae)
-    gaps = vaelite.inference_gaps(vae, X, n_samples=4000, n_steps=500)
+    return vae, vaelite.ProbabilisticPCA.of(vae), X
+
+
+def test_the_gaps_of_a_linear_model_are_known(linear):
+    vae, model, X = linear
+    gaps = vaelite.inference_gaps(vae, X, n_samples=1000, n_steps=400)
+    exact = model.elbo(X, *vae.encode(X)), model.score_samples(X) - model.gap()
+    for found, known in zip((gaps.elbo, gaps.refined_elbo), exact, strict=True):
+        assert np.abs(found.value - known).max() < 4.5 * found.standard_error.max() + 0.01
+    assert gaps.refined_elbo.value.mean() == pytest.approx(exact[1].mean(), abs=0.02)
+    error = np.abs(gaps.log_evidence.value - model.score_samples(X))
+    assert error.max() < 4.5 * gaps.log_evidence.standard_error.max()
+    assert gaps.amortization.mean() == pytest.approx((exact[1] - exact[0]).mean(), abs=0.05)
     assert gaps.approximation.mean() == pytest.approx(model.gap(), abs=0.02)
-    amortization = model.score_samples(X) - model.gap() - model.elbo(X, *vae.encode(X))
-    assert gaps.amortization.mean() == pytest.approx(amortization.mean(), abs=0.05)
-    assert gaps.log_evidence.value.mean() == pytest.approx(model.score(X), abs=0.02)
-    assert "amortization gap" in str(gaps)
-    assert f"{gaps.amortization.mean():.3f}" in str(gaps)
+
+
+def test_the_gaps_are_printed_with_intervals(linear):
+    vae, _, X = linear
+    gaps = vaelite.inference_gaps(vae, X[:10], n_samples=400, n_steps=100)
+    errors = np.concatenate([gaps.elbo.standard_error, gaps.refined_elbo.standard_error])
+    half = 1.96 * np.sqrt(np.sum(errors**2)) / 10
+    assert f"amortization gap    {gaps.amortization.mean():10.3f} +- {half:.3f}" in str(gaps)
+    few = vaelite.inference_gaps(vae, X[:10], n_samples=20, n_steps=10)
+    assert "(no interval)" in str(few)
+    assert "it needs 25 samples or more" in str(few)
+
+
+def test_mutual_information_at_its_limit_is_reported(vae, digits):
+    """Codes that identify their rows have log n nats, however many rows there are."""
+    sharp = vaelite.VAE(10, 16).build(64, np.float64, rng=0)
+    sharp.params["encoder.mu.W"] *= 5
+    sharp.params["encoder.logsigma.W"][:] = 0
+    sharp.params["encoder.logsigma.b"][:] = -5
+    split = vaelite.kl_split(sharp, digits[0][:200])
+    assert split.mutual_information == pytest.approx(np.log(200), abs=0.01)
+    assert split.is_bound_by_n
+    assert "at its limit, log n = 5.298" in str(split)
+    more = vaelite.kl_split(sharp, digits[0][:800])
+    assert more.marginal_kl < split.marginal_kl - 1
+    loose = vaelite.kl_split(vae, digits[0])
+    assert not loose.is_bound_by_n
+    assert "limit" not in str(loose)
+    assert f"{loose.marginal_kl:.3f} +- {1.96 * loose.standard_error:.3f}" in str(loose)
 
 
 def test_gaps_of_the_digits(vae, digits):

@@ -80,6 +80,54 @@ def test_pixels_that_are_not_observed_have_no_influence(trained, digits):
     assert all(map(np.array_equal, found, expected))
 
 
+def test_hidden_pixels_count_neither_as_themselves_nor_as_zeros(linear):
+    """The best q from some features alone is known for a linear decoder."""
+    vae, model, X = linear
+    observed = np.array([True, False, True, False])
+    part = vaelite.ProbabilisticPCA(model.W[:, observed], model.mean[observed], model.sigma)
+    mu, logsigma = vaelite.infer(vae, X + 3 * ~observed, observed=observed, n_steps=600)
+    best = part.diagonal_posterior(X[:, observed])
+    assert mu == pytest.approx(best[0], abs=0.05)
+    assert logsigma == pytest.approx(best[1], abs=0.05)
+
+
+STANDING = {"n_steps": 1, "learning_rate": 1e-6}
+
+
+def test_it_starts_at_the_given_q(trained, digits):
+    X = digits[0][:150]
+    q = trained.encode(X)
+    for found, start in zip(vaelite.infer(trained, X, q, **STANDING), q, strict=True):
+        assert found == pytest.approx(start, abs=1e-4)
+
+
+def test_without_a_q_it_starts_at_the_best_of_some_codes_from_the_prior(trained, digits):
+    X = digits[0][:20]
+    mu, logsigma = vaelite.infer(trained, X, observed=np.ones(64, bool), **STANDING)
+    assert np.abs(logsigma).max() < 1e-4
+    codes = np.random.default_rng(5).standard_normal((1000, 2))
+
+    def loss(z, x):
+        return vaelite.negloglikelihood(np.broadcast_to(x, (len(z), 64)), *trained.decode(z))
+
+    ranks = [np.mean(loss(codes, x) < loss(z[None], x)) for x, z in zip(X, mu, strict=True)]
+    assert np.mean(ranks) < 0.03  # the best of 100 is in the best percent, on average
+
+
+def test_without_a_q_each_row_keeps_the_better_of_two_starts(trained, digits):
+    X = digits[0][:60]
+    both = vaelite.infer(trained, X, n_steps=100)
+    of_prior = vaelite.infer(trained, X, observed=np.ones(64, bool), n_steps=100)
+    of_encoder = vaelite.infer(trained, X, trained.encode(X), n_steps=100)
+    found, *single = (
+        vaelite.elbo(trained, X, 500, q=q).value for q in (both, of_prior, of_encoder)
+    )
+    best = np.maximum(*single)
+    assert np.abs(single[0] - single[1]).max() > 0.3  # the starts do not lead to the same mode
+    assert found == pytest.approx(best, abs=0.4)
+    assert found.mean() > best.mean() - 0.05
+
+
 LIKELIHOODS = ["bernoulli", vaelite.Gaussian(sigma="pixel"), vaelite.Categorical(17)]
 
 

@@ -10,9 +10,11 @@ from ..checks import check_number
 from ..models.checks import check_posterior, check_unconditional
 from ..models.inference import infer
 from ..terms import kl_divergence, neglogposterior, neglogprior, reparameterize
-from .importance import Estimate, elbo, log_evidence
+from .estimate import NORMAL_95, Estimate
+from .importance import elbo, log_evidence
 
 ACTIVE = 0.01  # a latent is active if its mean has a larger variance over the data
+NEAR_LIMIT = 0.1  # nats below log n: mutual information that more rows would raise
 BLOCK = 1_000_000  # densities that are computed at a time, for pairs of a code and a row
 
 
@@ -109,6 +111,13 @@ class KLSplit:
         a smaller one.
     n : int
         Rows.
+
+    Notes
+    -----
+    If every code identifies its row, the mutual information is ``log n`` for any model:
+    it is that of these n rows only. With more rows it would rise and ``marginal_kl``
+    would fall, so that the latter is an upper estimate for the whole data distribution.
+    `is_bound_by_n` says when this is so.
     """
 
     mutual_information: float
@@ -117,9 +126,28 @@ class KLSplit:
     n: int
 
     @property
+    def is_bound_by_n(self):
+        """Whether the mutual information is within 0.1 nats of its limit, ``log n``."""
+        return self.mutual_information > np.log(self.n) - NEAR_LIMIT
+
+    @property
     def kl(self):
         """The mean over the rows of KL(q(z|x), p(z))."""
         return self.mutual_information + self.marginal_kl
+
+    def __str__(self):
+        half = NORMAL_95 * self.standard_error
+        lines = [
+            f"KL(q(z|x), p(z)), the mean over {self.n} examples: {self.kl:.3f} nats",
+            f"  mutual information      {self.mutual_information:8.3f} +- {half:.3f}",
+            f"  KL(q(z), p(z))          {self.marginal_kl:8.3f} +- {half:.3f}  (95 % intervals)",
+        ]
+        if self.is_bound_by_n:
+            lines.append(
+                f"  The mutual information is at its limit, log n = {np.log(self.n):.3f}: with "
+                "more rows\n  it would be larger, and KL(q(z), p(z)) smaller."
+            )
+        return "\n".join(lines)
 
 
 def kl_split(vae, X, rng=0):
@@ -199,16 +227,25 @@ class Gaps:
         return self.log_evidence.value - self.refined_elbo.value
 
     def __str__(self):
-        rows = {
-            "ELBO of the encoder": self.elbo.value,
-            "+ amortization gap": self.amortization,
-            "+ approximation gap": self.approximation,
-            "= log p(x)": self.log_evidence.value,
-        }
-        title = f"Means over {len(self.elbo.value)} examples, in nats per example"
-        return "\n".join(
-            [title, *(f"  {name:22s}{value.mean():10.3f}" for name, value in rows.items())]
-        )
+        lines = [f"Means over {len(self.elbo.value)} examples, in nats per example"]
+        for name, value, sources in (
+            ("ELBO of the encoder", self.elbo.value, [self.elbo]),
+            ("+ amortization gap", self.amortization, [self.elbo, self.refined_elbo]),
+            ("+ approximation gap", self.approximation, [self.refined_elbo, self.log_evidence]),
+            ("= log p(x)", self.log_evidence.value, [self.log_evidence]),
+        ):
+            lines.append(f"  {name:22s}{value.mean():10.3f} {_interval(sources)}")
+        unsure = [one for one in (self.elbo, self.refined_elbo, self.log_evidence) if one.why_not]
+        lines += ["  +-: half of a 95 % interval"] + [f"  no interval: {o.why_not}" for o in unsure]
+        return "\n".join(lines)
+
+
+def _interval(estimates):
+    """``+-`` and half the 95 % interval of a sum or difference of means."""
+    if any(one.interval is None for one in estimates):
+        return "(no interval)"
+    errors = np.concatenate([one.standard_error for one in estimates])
+    return f"+- {NORMAL_95 * np.sqrt(np.sum(errors**2)) / len(estimates[0].value):.3f}"
 
 
 def inference_gaps(
@@ -235,14 +272,16 @@ def inference_gaps(
     condition : optional
         As for `VAE.encode`.
     n_steps, learning_rate
-        Of `infer`, which starts at the encoder's q.
+        Of `infer`, which starts at the encoder's q and at the best of some codes from
+        the prior: an encoder's q may be near a small mode.
     progress : {False, True, "lines", "bar"}
-        Of each of the four passes over the rows.
+        Of each pass over the rows.
 
     Returns
     -------
     Gaps
-        ``print`` shows their means.
+        ``print`` shows their means and 95 % intervals. Those of the gaps are generous:
+        they do not use that the estimates have the same noise.
 
     References
     ----------
@@ -258,8 +297,8 @@ def inference_gaps(
     # The same noise for both ELBOs: their difference has less noise.
     shared = {"condition": condition, "progress": progress}
     seed = sampling_generator(rng, Stream.GAPS).integers(2**32)
-    q, how = vae.encode(X, condition=condition), {"n_steps": n_steps, "rng": seed}
-    refined = infer(vae, X, q, learning_rate=learning_rate, **how, **shared)
+    how = {"n_steps": n_steps, "learning_rate": learning_rate, "rng": seed}
+    refined = infer(vae, X, **how, **shared)
     estimates = (elbo(vae, X, n_samples, seed, q, **shared) for q in (None, refined))
     return Gaps(*estimates, log_evidence(vae, X, n_samples, seed, refined, **shared))
 

@@ -21,6 +21,7 @@ from .checks import check_posterior, check_q
 
 Q = "q.mu", "q.logsigma"
 CANDIDATES = 100  # codes from the prior; inference starts at the best one
+COMPARED = 100  # samples for the ELBO that decides between two results
 
 
 def infer(
@@ -45,7 +46,9 @@ def infer(
     X : array-like, shape (n, n_features)
     q : pair of arrays, shape (n, latent_dim), optional
         Mu and logsigma to start with, such as ``vae.encode(X)``. Without it, inference
-        starts at the best of 100 codes from the prior.
+        starts at the best of 100 codes from the prior, and, if the model has an encoder
+        and all features are observed, also at the encoder's q. Each row keeps the
+        result with the larger ELBO.
     condition : optional
         As for `VAE.encode`.
     observed : array of bool, shape (n_features,), optional
@@ -91,21 +94,22 @@ def infer(
     objective = vae.objective(kl="sample" if own else "analytic")
     if observed is not None:
         X, objective = _observe(vae, X, observed, objective)
-    q = None if q is None else check_q(vae, X, q)
+    starts = [check_q(vae, X, q)] if q is not None else [None]
+    if q is None and observed is None and vae.is_amortized:
+        starts.append(vae.encode(X, condition=condition))
     batches = vae.batches(X, max(1, CHUNK_ROWS // n_samples), condition=condition)
     found = []
     for batch in track(batches, np.shape(X)[0], progress):
         batch = batch.on_host()
-        given, x = objective.given(batch.condition), batch.x
-        if q is None:
-            start = _best_of_the_prior(given, vae, x, rng)
-        else:
-            start = [array[batch.rows].copy() for array in q]
-        with np.errstate(over="ignore", invalid="ignore"):  # checked afterwards
-            optimized = _optimize(
-                given, vae.params, x, start, n_steps, n_samples, learning_rate, rng
-            )
-        found.append(optimized)
+        given, x, ends = objective.given(batch.condition), batch.x, []
+        for start in starts:
+            if start is None:
+                begin = _best_of_the_prior(given, vae, x, rng)
+            else:
+                begin = [array[batch.rows].copy() for array in start]
+            settings = n_steps, n_samples, learning_rate
+            ends.append(_optimize(given, vae.params, x, begin, *settings, rng))
+        found.append(ends[0] if len(ends) == 1 else _better(given, vae.params, x, ends, rng))
     return tuple(np.concatenate(arrays) for arrays in zip(*found, strict=True))
 
 
@@ -120,24 +124,42 @@ def check_settings(n_steps, n_samples, learning_rate):
 def _optimize(objective, decoder, x, start, n_steps, n_samples, learning_rate, rng):
     """Mu and logsigma of each row of x after ``n_steps`` of Adam from ``start``."""
     q, adam = dict(zip(Q, start, strict=True)), Adam(learning_rate)
-
-    def encode(params, x):
-        return tuple(copies(params[name], n_samples) for name in Q)
-
-    objective = replace(objective, encode=encode)
-    gradient = value_and_grad(lambda q, x, eps: objective({**decoder, **q}, x, eps))
+    gradient = value_and_grad(_loss_of_q(objective, decoder, n_samples))
     x, half = copies(x, n_samples), (n_samples // 2 * len(x), start[0].shape[1])
-    for step in range(n_steps):
-        eps = rng.standard_normal(half, dtype=x.dtype)
-        _, grads = gradient(q, x, np.concatenate([eps, -eps]))
-        adam.learning_rate = learning_rate * (1 - step / n_steps)
-        adam.update(q, grads)
+    with np.errstate(over="ignore", invalid="ignore"):  # checked afterwards
+        for step in range(n_steps):
+            eps = rng.standard_normal(half, dtype=x.dtype)
+            _, grads = gradient(q, x, np.concatenate([eps, -eps]))
+            adam.learning_rate = learning_rate * (1 - step / n_steps)
+            adam.update(q, grads)
     if not all(np.isfinite(array).all() for array in q.values()):
         raise TrainingError(
             "inference reached a mu or a logsigma that is not finite; a smaller learning_rate "
             "may help"
         )
     return tuple(q.values())
+
+
+def _loss_of_q(objective, decoder, n_samples):
+    """The objective as a function of each row's own q, with samples of z for each."""
+
+    def encode(params, x):
+        return tuple(copies(params[name], n_samples) for name in Q)
+
+    objective = replace(objective, encode=encode)
+    return lambda q, x, eps: objective({**decoder, **q}, x, eps)
+
+
+def _better(objective, decoder, x, ends, rng):
+    """For each row, the q with the larger ELBO."""
+    losses = np.zeros((len(ends), len(x)))
+    for _ in range(COMPARED):
+        eps = rng.standard_normal(ends[0][0].shape, dtype=x.dtype)
+        for j, q in enumerate(ends):
+            of_q = replace(objective, encode=lambda params, x, q=q: q)
+            losses[j] += of_q.parts(decoder, x, eps)[0]
+    best, rows = np.argmin(losses, axis=0), np.arange(len(x))
+    return tuple(np.stack(arrays)[best, rows] for arrays in zip(*ends, strict=True))
 
 
 def _best_of_the_prior(objective, vae, x, rng):
