@@ -106,8 +106,9 @@ def test_each_address_of_a_fit_is_used_once(digits, quick, monkeypatch):
     repeated = {(Stream.EVALUATE, 0), (Stream.TEST, 0)}
     others = [address for address in addresses if address not in repeated]
     assert len(others) == len(set(others))
-    steps = -(-(1797 - 180) // 128)
-    assert addresses.count((Stream.EVALUATE, 0)) == addresses.count((Stream.TEST, 0)) == epochs
+    steps = -(-(1797 - 180) // 32)
+    assert addresses.count((Stream.TEST, 0)) == epochs
+    assert addresses.count((Stream.EVALUATE, 0)) == epochs + 2  # and for the two final scores
     expected = {(Stream.INIT,), (Stream.SPLIT,), (Stream.TRIAL,)}
     expected |= {(Stream.SHUFFLE, epoch) for epoch in range(1, epochs + 1)}
     expected |= {(Stream.NOISE, e, b) for e in range(1, epochs + 1) for b in range(steps)}

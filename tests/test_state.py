@@ -22,7 +22,9 @@ def epochs(state, losses):
     for state.epoch, loss in enumerate(losses, start=1):
         state.params["b"][:] = state.epoch
         state.train_loss, state.losses = loss + 1, {"val_loss": loss}
-        state.record_epoch(np.full(5, loss), elapsed=10.0 * state.epoch)
+        state.record_epoch(elapsed=10.0 * state.epoch)
+        state.judge(np.full(5, loss))
+        state.follow()
 
 
 def test_before_the_first_step_nothing_has_happened():
@@ -37,7 +39,7 @@ def test_before_the_first_step_nothing_has_happened():
 
 
 def test_held_out_rows_bring_back_the_best_epoch():
-    state = new_state(HeldOut(tol=0.1, patience=2))
+    state = new_state(HeldOut(tol=0.1, patience=2, drops=0))
     epochs(state, [5, 3, 4, 6])
     assert state.report(RUN).best_epoch == 2
     solution = state.solution(RUN)
@@ -69,6 +71,7 @@ def test_the_history_has_a_row_for_each_epoch():
     state = new_state()
     epochs(state, [5, 3])
     expected = {"epoch": [1, 2], "train_loss": [6, 4], "val_loss": [5, 3], "elapsed": [10, 20]}
+    expected["learning_rate"] = [state.adam.learning_rate] * 2
     assert state.history == expected
 
 

@@ -38,7 +38,8 @@ class VAE(VariationalModel):
     ----------
     params : dict of arrays
         The networks' weights and biases by name, such as ``params["encoder.mu.W"]``.
-    history, log, converged, stop_reason, n_epochs, best_epoch, n_features, n_conditions
+    history, log, scores, converged, stop_reason, n_epochs, best_epoch, n_features,
+    n_conditions
         What training found, as in `Solution`.
 
     References

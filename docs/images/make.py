@@ -91,7 +91,8 @@ def nll_of(vae, x):
 def mnist():
     """The lecture's two figures, from its run at the learning rate 1e-3."""
     X, y = vaelite.load_mnist()
-    vae = vaelite.fit(X, max_epochs=20, stopping="epochs", rng=4)
+    lecture = {"hidden_dim": 512, "batch_size": 128, "start": "network"}
+    vae = vaelite.fit(X, max_epochs=20, stopping="epochs", rng=4, **lecture)
     figures = plots.latent_means, plots.average_reconstructions
     panels("mnist", [plain(figure, vae, X, y) for figure in figures])
 
@@ -99,7 +100,7 @@ def mnist():
 def tutorial():
     """The Pyro tutorial's three figures, from its run."""
     (X, _), (X_test, y_test) = vaelite.load_mnist(), vaelite.load_mnist(split="test")
-    networks = {"hidden_dim": 400, "activation": "softplus", "init": "torch"}
+    networks = {"hidden_dim": 400, "activation": "softplus", "init": "torch", "start": "network"}
     training = {"batch_size": 256, "max_epochs": 100, "stopping": "epochs", "rng": 5}
     model = {"likelihood": "bernoulli", "latent_dim": 50, **networks}
     vae = vaelite.fit(X, X_test, **model, **training)
@@ -123,6 +124,7 @@ def convolution(epochs=10):
         "dense, 512 units": {"hidden_dim": 512},
     }
     settings = {"likelihood": "bernoulli", "latent_dim": 10, "stopping": "epochs", "rng": 0}
+    settings |= {"batch_size": 128, "start": "network"}
     fits, limit = {}, {"max_epochs": epochs}
     for name, network in networks.items():
         vae, seconds = timed_fit(X, X_test, **limit, **network, **settings)

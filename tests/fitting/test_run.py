@@ -109,14 +109,14 @@ def held_out(seed, n=400):
     X, seen = np.random.default_rng(0).random((n, 3)), set()
     X[:, 0] = np.arange(n) / n  # the first pixel is the row's number
 
-    def evaluate(objective, params, batches):
-        batches = list(batches)
-        seen.update(number for batch in batches for number in np.rint(batch.x[:, 0] * n))
-        return original(objective, params, batches)
+    def evaluate(run, name, params, epoch):
+        for batch in run.evaluation_batches(name, epoch):
+            seen.update(np.rint(batch.x[:, 0] * n))
+        return original(run, name, params, epoch)
 
     with pytest.MonkeyPatch.context() as patch:
-        original = vaelite.training.evaluate
-        patch.setattr(vaelite.training, "evaluate", evaluate)
+        original = Run.evaluate
+        patch.setattr(Run, "evaluate", evaluate)
         vaelite.fit(X, hidden_dim=4, max_epochs=1, rng=seed)
     return np.array(sorted(seen))
 

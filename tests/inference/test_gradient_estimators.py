@@ -114,7 +114,7 @@ def test_a_trained_models_gradients(vae, digits):
     assert score.mean.dtype == path.mean.dtype == np.float32
     error = np.hypot(score.standard_error, path.standard_error)
     assert (np.abs(score.mean - path.mean) < 4 * error).all()
-    assert path.variance.sum() < 0.05 * score.variance.sum()
+    assert path.variance.sum() < 0.1 * score.variance.sum()
 
 
 def test_determinism_and_chunks(model, q, monkeypatch):

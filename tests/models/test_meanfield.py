@@ -20,6 +20,7 @@ def linear():
     X += 0.5 * rng.standard_normal((60, 4))
     likelihood = vaelite.Gaussian(mean="identity", sigma="shared", floor=None)
     settings = {"max_epochs": 1000, "learning_rate": 3e-3, "kl": "analytic", "stopping": "epochs"}
+    settings |= {"batch_size": 60, "start": "network"}
     vae = vaelite.VAE(2, (), likelihood=likelihood).fit(X, rng=0, **settings)
     vae.params["encoder.logsigma.W"][:] = 0  # linear in x, some rows' sigma would be thousands
     return vae, vaelite.ProbabilisticPCA.of(vae), X
@@ -199,7 +200,8 @@ def test_it_trains_a_decoder_and_a_q_for_every_row(model, digits):
 
 def test_its_loss_is_that_of_its_q(model, digits):
     elbo = vaelite.elbo(model, digits[0], q=(model.mu, model.logsigma)).value.mean()
-    assert -elbo == pytest.approx(model.history["eval_loss"][-1], abs=0.1)
+    # history has one sample per row: its mean over 1797 rows has a standard error of about 0.04
+    assert -elbo == pytest.approx(model.history["eval_loss"][-1], abs=0.2)
 
 
 def test_encode_infers_for_any_row(model, digits):

@@ -100,7 +100,7 @@ def test_the_rule_sees_the_loss_of_each_held_out_row(digits):
 def test_the_kept_parameters_are_those_of_the_lowest_held_out_loss(fitted):
     losses = np.array(fitted.history["val_loss"])
     assert fitted.best_epoch == 1 + np.argmin(losses)
-    assert fitted.solution.scores["held-out"] == pytest.approx(-losses.min(), rel=1e-5)
+    assert fitted.scores["held-out"] == pytest.approx(-losses.min(), rel=1e-5)
 
 
 def test_the_noise_of_held_out_rows_is_the_same_in_each_epoch(digits):
@@ -154,7 +154,7 @@ def test_evaluated_rows_are_spread_over_the_data(digits, monkeypatch):
 
 
 def test_the_summary_says_why_and_what(fitted):
-    training, held_out = (fitted.solution.scores[name] for name in ("training", "held-out"))
+    training, held_out = (fitted.scores[name] for name in ("training", "held-out"))
     assert fitted.summary() == (
         f"converged after {fitted.n_epochs} epochs ({fitted.stop_reason}); the model is epoch "
         f"{fitted.best_epoch}'s: ELBO {training:.2f} (training rows), {held_out:.2f} (held-out "
@@ -163,7 +163,7 @@ def test_the_summary_says_why_and_what(fitted):
 
 
 def test_the_training_score_is_the_models(fitted, digits):
-    assert fitted.solution.scores["training"] == pytest.approx(fitted.score(digits[0]), abs=0.5)
+    assert fitted.scores["training"] == pytest.approx(fitted.score(digits[0]), abs=0.5)
 
 
 def test_an_autoencoders_summary_is_about_its_loss(digits, quick):

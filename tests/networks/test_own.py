@@ -7,7 +7,7 @@ from helpers import finite_differences
 
 import vaelite
 
-SETTINGS = {"max_epochs": 3, "stopping": "epochs", "rng": 0}
+SETTINGS = {"max_epochs": 3, "stopping": "epochs", "start": "network", "rng": 0}
 
 
 class Recurrent(vaelite.Network):

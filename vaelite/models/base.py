@@ -72,6 +72,7 @@ class LatentModel:
     stop_reason = _of_solution("stop_reason", "Why training stopped.")
     n_epochs = _of_solution("n_epochs", "Epochs run.")
     best_epoch = _of_solution("best_epoch", "The epoch that the parameters are from.")
+    scores = _of_solution("scores", "The ELBO of training and held-out rows; see `Solution`.")
 
     def __init__(self, latent_dim, decoder, likelihood, own_terms, dtype, backend):
         self.latent_dim = check_count("latent_dim", latent_dim)
