@@ -63,12 +63,20 @@ def test_the_error_holds_with_two_modes_and_a_kink(latent_dim, sigma, rng):
 
 
 def test_with_too_few_cells_the_error_still_holds(monkeypatch, rng):
-    monkeypatch.setattr(quadrature, "MOST_CELLS", 900)
+    monkeypatch.setattr(quadrature, "MOST_CELLS", 0)
     vae, model = linear(np.eye(2, 4) / 1e-3)
     X = rng.uniform(-2, 2, (8, 2)) @ vae.params["decoder.mu.W"]
     with pytest.warns(UserWarning, match="too many cells for 8 of 8 rows.* raise n_nodes"):
         value, error = vaelite.Quadrature(vae).log_evidence(X)
     assert (np.abs(value - model.score_samples(X)) <= error).all()
+
+
+def test_a_first_rule_of_many_cells_is_refined_as_well(monkeypatch):
+    monkeypatch.setattr(quadrature, "MOST_CELLS", 2000)  # the first rule has 61 * 61
+    vae, model = linear(np.eye(2, 4) / 1e-2)
+    X = np.array([[0.123, -0.456]]) @ vae.params["decoder.mu.W"]
+    value, error = vaelite.Quadrature(vae, n_nodes=301).log_evidence(X)
+    assert np.abs(value - model.score_samples(X)) <= error < 1e-3
 
 
 @pytest.mark.parametrize("side", [-1, 1])

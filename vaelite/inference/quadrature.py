@@ -16,7 +16,7 @@ GOAL = 1e-4  # nats: a sum of errors of all cells that needs no smaller cells
 RULES = 5, 4  # Gauss-Legendre nodes per cell and latent: the result, and its check
 STEEP = 40  # nats that log p(x, z) may vary in a cell: a narrower mode could hide
 NEGLIGIBLE = 25  # nats below log p(x): what a cell may hide without being divided
-MOST_CELLS = 20_000  # per row
+MOST_CELLS = 20_000  # per row, besides those of the first rule
 
 
 class Quadrature:
@@ -148,6 +148,7 @@ class Quadrature:
 
     def _evidence(self, cells, log_joint):
         """log p(x) of one row, its error, and the mass of cells at the edge."""
+        most = len(cells.half) + MOST_CELLS
         while True:
             log_total = logsumexp(cells.log_integral)
             with np.errstate(over="ignore"):  # a mode may be at a node of one rule only
@@ -156,7 +157,7 @@ class Quadrature:
             divide = hides & (cells.range > STEEP)
             if errors.sum() > GOAL:
                 divide |= errors > GOAL / 100
-            if not divide.any() or len(cells.half) > MOST_CELLS:
+            if not divide.any() or len(cells.half) >= most:
                 break
             smaller = _halves(cells.center[divide], cells.half[divide])
             values = log_joint(_nodes(*smaller, self.vae.latent_dim))

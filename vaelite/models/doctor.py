@@ -288,9 +288,9 @@ def overfitting(exam):
     curve = history.get("test_loss", []) if "val_loss" not in history else []
     if held_out is None and not curve:
         return "needs X_test"
-    remedy = (
-        'Use stopping="heldout", fewer epochs, fewer latents or a smaller network, or more rows.'
-    )
+    remedy = "Use more rows, fewer latents or a smaller network, or weight_decay=0.1."
+    if "val_loss" not in history:
+        remedy = f'Use stopping="heldout" or fewer epochs. {remedy}'
     kept = exam.model.best_epoch
     if curve and curve[kept - 1] - min(curve) > RISE:
         return Finding(
