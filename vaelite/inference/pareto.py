@@ -1,9 +1,10 @@
 """How heavy the tail of some numbers is: Pareto k-hat, from the largest of them.
 
 Above a high threshold, most distributions look like a generalized Pareto distribution.
-Its shape k says which moments exist: above 1/2 the variance is infinite, above 1 the
-mean is. So a standard error is worth nothing if k is large. For importance weights, the
-estimate itself is too low then: the samples that would dominate it are missing.
+Its shape k [1]_, which `fit_pareto` finds [2]_, says which moments exist: above 1/2 the
+variance is infinite, above 1 the mean is. So a standard error is worth nothing if k is
+large. For importance weights, the estimate itself is too low then: the samples that
+would dominate it are missing.
 
 References
 ----------
