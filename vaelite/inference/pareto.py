@@ -22,12 +22,12 @@ PRIOR_K, PRIOR_WEIGHT = 0.5, 10  # k is drawn to 1/2, as by 10 more numbers [1]
 
 
 def tail_length(n_samples):
-    """How many of the largest numbers are the tail: ``min(S / 5, 3 sqrt(S))`` [1]_."""
+    """How many of the largest numbers are the tail: ``min(S / 5, 3 sqrt(S))``."""
     return int(min(n_samples / 5, 3 * np.sqrt(n_samples)))
 
 
 def highest_k(n_samples):
-    """The k-hat up to which S samples can be trusted, at most 0.7 [1]_."""
+    """The k-hat up to which S samples can be trusted, at most 0.7."""
     return min(1 - 1 / np.log10(max(n_samples, FEWEST)), 0.7)
 
 
@@ -54,10 +54,10 @@ def k_hat(largest):
 
 
 def fit_pareto(excess):
-    """Fit generalized Pareto distributions: the method of [2]_, the prior of [1]_.
+    """Fit generalized Pareto distributions: Zhang and Stephens' method.
 
     It is an empirical Bayes estimate: a mean over a grid of theta = -k / sigma, with
-    weights from the profile likelihood.
+    weights from the profile likelihood. k has the prior of Vehtari et al.
 
     Parameters
     ----------
