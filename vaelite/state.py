@@ -32,8 +32,8 @@ class Solution:
         Epochs run, and the one that ``params`` are from.
     history : dict of lists
         By epoch: "epoch", "train_loss" (mean over its batches), "learning_rate",
-        "elapsed" in seconds,
-        and evaluated losses with their parts, in nats per example. "val_loss",
+        "elapsed" in seconds, and evaluated losses with their parts, in nats per
+        example. "val_loss",
         "val_nll" (reconstruction) and "val_kl" are of the held-out rows; "eval_loss",
         ... of the training rows, after the epoch; "test_loss", ... of the test rows.
     log : dict of lists
@@ -204,7 +204,7 @@ class TrainState:
             stop_reason=self.stop_reason or f"max_epochs: ran all {run.max_epochs}",
             converged=bool(self.rule.reason()),
             n_epochs=len(self.history["epoch"]),
-            best_epoch=self.best_epoch or self.epoch,  # 0: it ended in a warm-up
+            best_epoch=self.best_epoch or len(self.history["epoch"]),  # 0: in a warm-up
             history=self.history,
             log=self.log,
         )

@@ -95,8 +95,9 @@ def test_the_exact_gradient_of_a_nonlinear_decoder():
         assert (np.abs(found.bias) < 4 * found.standard_error).all()
 
 
-def test_a_trained_models_gradients(vae, digits):
+def test_a_trained_models_gradients(quick, digits):
     """On the digits, both estimators have one mean; the score function has far more variance."""
+    vae = vaelite.fit(digits[0], **quick, batch_size=128, start="network")
     x = digits[0][:2]
     mu, logsigma = vae.encode(x)
     objective = vae.objective()
@@ -114,7 +115,7 @@ def test_a_trained_models_gradients(vae, digits):
     assert score.mean.dtype == path.mean.dtype == np.float32
     error = np.hypot(score.standard_error, path.standard_error)
     assert (np.abs(score.mean - path.mean) < 4 * error).all()
-    assert path.variance.sum() < 0.1 * score.variance.sum()
+    assert path.variance.sum() < 0.05 * score.variance.sum()
 
 
 def test_determinism_and_chunks(model, q, monkeypatch):

@@ -69,8 +69,7 @@ class FitSettings:
     learning_rate : float
         Adam's, at the start.
     weight_decay : float
-        Adam's: how fast the weights fall towards 0. 0.1 gains some nats where a large
-        network overfits.
+        Adam's: how fast the weights fall towards 0, against overfitting.
     max_epochs : int
         The largest number of passes over the data.
     stopping : {"heldout", "lecture", "epochs"}, HeldOut, Lecture or Epochs

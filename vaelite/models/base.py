@@ -173,7 +173,7 @@ class LatentModel:
 
     def _warn_of_problems(self, run):
         """Warn of what the doctor finds."""
-        if "nothing was learned" in self.stop_reason:
+        if not self.converged:
             warn(f"not converged: {self.stop_reason}", ConvergenceWarning)
         for finding in checkup(self, run.data, run.evaluated["val"]).problems:
             if finding.name != "not-converged":  # `train` warned of it
