@@ -51,6 +51,7 @@ FURTHER_TESTS = {
     "state.py": ["test_training.py"],
     "training.py": ["test_vae.py", "test_objectives.py", "test_bad_input.py"],
     "likelihoods/": [
+        "models/test_constant.py",
         "likelihoods/test_likelihoods.py",
         "inference/test_ledger.py",
         "test_bad_input.py",
@@ -875,6 +876,32 @@ EQUIVALENT = {
             "seed = sampling_generator(rng, Stream.GAPS).integers(2**32)",
             "seed = sampling_generator(rng, Stream.GAPS).integers(3**32)",
         ): "any number is a seed",
+        ("learning_rate=0.1,", "learning_rate=0.05,"): "a choice: how fast, not where to",
+    },
+    "inference/importance.py": {
+        ("if from_prior < 2:", "if from_prior < 3:"): "a choice: how many are worth it",
+        (
+            "if not heavy.any() or (step and heavy.sum() > 1 + len(found.value) / 2):",
+            "if not heavy.any() or (step and heavy.sum() > 1 + len(found.value) / 3):",
+        ): "a choice: when more q are no longer worth their time",
+    },
+    "inference/quadrature.py": {
+        (
+            "at_edge = (reach > self.extent * (1 - 1e-9)).any(axis=1)",
+            "at_edge = (reach > self.extent * (1 - 5e-10)).any(axis=1)",
+        ): "a tolerance for rounding",
+        (
+            "at_edge = (reach > self.extent * (1 - 1e-9)).any(axis=1)",
+            "at_edge = (reach >= self.extent * (1 - 1e-9)).any(axis=1)",
+        ): "a tolerance for rounding",
+        (
+            "GOAL = 1e-4  # nats: a sum of errors of all cells that needs no smaller cells",
+            "GOAL = 5e-05  # nats: a sum of errors of all cells that needs no smaller cells",
+        ): "a choice: more exact",
+        (
+            "batches = self.vae.batches(X, max(1, 10_000 * CHUNK_ROWS // len(z)))",
+            "batches = self.vae.batches(X, max(1, 10_000 / CHUNK_ROWS // len(z)))",
+        ): "rows at a time",
     },
     "likelihoods/base.py": {
         ("if high > 128", "if high >= 128"): "advice in a message",
@@ -885,5 +912,15 @@ EQUIVALENT = {
             "return mu + np.exp(logsigma) * rng.standard_normal(mu.shape, dtype=mu.dtype)",
             "return mu - np.exp(logsigma) * rng.standard_normal(mu.shape, dtype=mu.dtype)",
         ): "the normal distribution is symmetric",
+    },
+    "ops.py": {
+        (
+            "defvjp(row_sums, lambda ans, x: lambda g: g[..., None] + full(x, x.shape, 0.0))",
+            "defvjp(row_sums, lambda ans, x: lambda g: g[..., None] - full(x, x.shape, 0.0))",
+        ): "zeros, for the shape",
+        (
+            "defvjp(mean, lambda ans, x: lambda g: g / x.size + full(x, x.shape, 0.0))",
+            "defvjp(mean, lambda ans, x: lambda g: g / x.size - full(x, x.shape, 0.0))",
+        ): "zeros, for the shape",
     },
 }

@@ -86,6 +86,16 @@ def test_an_improvement_at_a_lower_learning_rate_renews_the_patience():
     assert rule.learning_rate_scale == 0.1
 
 
+def test_it_waits_longer_for_a_model_that_has_learned_nothing():
+    losses = rows(*[5] * 40)
+    for learned, epochs in ((1.1, 1 + 2 + 2), (0.9, 1 + 10 + 2), (-1, 1 + 10 + 2)):
+        rule = held_out(patience=2, drops=1)
+        rule.baseline = losses[0].mean() + learned
+        assert run(rule, losses)[0] == epochs
+        assert "for 2 epochs" in rule.reason()
+    assert run(held_out(patience=2, drops=1), losses)[0] == 5  # without a baseline
+
+
 def test_a_loss_that_is_not_finite_is_not_an_improvement():
     assert run(HeldOut(), rows(5, np.nan))[1] == [1]
 
@@ -97,7 +107,7 @@ def test_the_trimmed_mean_leaves_out_a_tenth_at_either_end():
 
 def test_the_lectures_rule():
     losses = [5, 4, 4.9, 5.9, 6.8, 7.9]  # the first rise above 1 is the last, 1.1
-    assert run(Lecture(tol=1), losses) == (6, [1, 2, 3, 4, 5, 6])
+    assert run(Lecture(), losses) == (6, [1, 2, 3, 4, 5, 6])
     assert run(Lecture(tol=1.2), losses)[0] is None
     assert run(Lecture(tol=0.8), losses)[0] == 3
 

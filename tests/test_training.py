@@ -29,6 +29,7 @@ class Plan:
     evaluated: tuple = ("eval",)
     n_features: int = D
     n_conditions: int = 0
+    warmup_epochs: int = 0
 
     def batches(self, epoch):
         noise = np.random.default_rng(epoch)
@@ -38,7 +39,7 @@ class Plan:
             yield (x * np.nan if (epoch, batch) == self.poison else x), eps
 
     def is_warming_up(self, epoch):
-        return False
+        return epoch < self.warmup_epochs
 
     def step(self, state, batch):
         return training.step(self.objective, state.params, state.adam, *batch)
@@ -172,6 +173,14 @@ def test_callbacks_are_called_and_can_stop(plan):
     assert len(listener.epochs) == 3
     assert listener.ended == 1
     assert "callback" in solution.stop_reason
+
+
+def test_the_rule_judges_no_epoch_of_the_warm_up(plan):
+    rule = vaelite.HeldOut(tol=1e9, patience=2, drops=0)
+    solution = train(plan, rule=rule, warmup_epochs=5, max_epochs=20)
+    assert rule.reason()
+    assert solution.n_epochs == 7  # the first that is judged is the fifth; two are no better
+    assert solution.best_epoch >= 5
 
 
 def test_a_nan_names_epoch_batch_and_array_and_changes_nothing(plan):

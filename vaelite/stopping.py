@@ -15,6 +15,8 @@ import numpy as np
 from .checks import check_choice, check_count, check_number
 
 TRIMMED = 0.1  # part of the rows that the trimmed mean leaves out at either end
+LEARNED = 1.0  # nats: less below the baseline, and training may be about to leave a collapse
+LONGER = 5  # times the patience, to wait for that
 
 
 class HeldOut:
@@ -29,6 +31,10 @@ class HeldOut:
     rate; after ``drops`` such reductions it stops. The best epoch, which is kept, is
     the one with the lowest mean.
 
+    A posterior collapse is a saddle: training may need many epochs to leave it. Before
+    the first reduction, five times the patience applies while the mean is not 1 nat
+    below ``baseline``.
+
     Parameters
     ----------
     tol : float
@@ -39,6 +45,11 @@ class HeldOut:
         How often the learning rate falls before training stops.
     factor : float
         By what the learning rate is multiplied each time; between 0 and 1.
+
+    Attributes
+    ----------
+    baseline : float or None
+        The loss of the best model without latents, which `VAE.fit` sets if it knows it.
 
     References
     ----------
@@ -53,7 +64,7 @@ class HeldOut:
         self.patience = check_count("patience", patience)
         self.drops = check_count("drops", drops, minimum=0)
         self.factor = check_number("factor", factor, 0, 1)
-        self.best, self.dropped, self.failures = math.inf, 0, 0
+        self.best, self.dropped, self.failures, self.baseline = math.inf, 0, 0, None
         self.lowest = np.full(2, np.inf)  # of the mean and of the trimmed mean
 
     def __repr__(self):
@@ -67,6 +78,12 @@ class HeldOut:
         """What the learning rate is multiplied by from now on."""
         return self.factor**self.dropped
 
+    @property
+    def waits(self):
+        """The epochs without an improvement that it allows now."""
+        learned = self.baseline is None or self.best < self.baseline - LEARNED
+        return self.patience if learned or self.dropped else LONGER * self.patience
+
     def update(self, losses):
         """Take an epoch's losses, shape (rows,); return True if they are the best."""
         mean = np.mean(losses, dtype=np.float64)
@@ -74,20 +91,20 @@ class HeldOut:
         improves = means < self.lowest - self.tol
         self.lowest = np.where(improves, means, self.lowest)
         self.failures = 0 if improves.any() else self.failures + 1
-        if self.failures >= self.patience and self.dropped < self.drops:
-            self.dropped, self.failures = self.dropped + 1, 0
         is_best = bool(mean < self.best)
         self.best = mean if is_best else self.best
+        if self.failures >= self.waits and self.dropped < self.drops:
+            self.dropped, self.failures = self.dropped + 1, 0
         return is_best
 
     def reason(self):
         """Return why training has converged, or None if it has not."""
-        if self.failures < self.patience:
+        if self.failures < self.waits:
             return None
         s = "s" if self.drops > 1 else ""
         lower = f", also after {self.drops} reduction{s} of the learning rate" if self.drops else ""
         return (
-            f"for {self.patience} epochs the held-out loss has not improved by more than "
+            f"for {self.waits} epochs the held-out loss has not improved by more than "
             f"{self.tol:g} nats{lower}"
         )
 

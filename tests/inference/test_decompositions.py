@@ -155,6 +155,16 @@ def test_the_gaps_of_a_linear_model_are_known(linear):
     assert gaps.approximation.mean() == pytest.approx(model.gap(), abs=0.02)
 
 
+def test_with_one_sample_log_p_is_the_refined_elbo(linear):
+    """Both weigh the same code of the refined q, and the other ELBO has the same noise."""
+    vae, _, X = linear
+    gaps = vaelite.inference_gaps(vae, X, n_samples=1, n_steps=20)
+    assert gaps.approximation == pytest.approx(0, abs=1e-4)
+    assert gaps.amortization.std() > 0.01
+    still = vaelite.inference_gaps(vae, X, n_samples=1, n_steps=1, learning_rate=1e-9)
+    assert np.median(np.abs(still.amortization)) < 1e-4  # most rows start at the encoder's q
+
+
 def test_the_gaps_are_printed_with_intervals(linear):
     vae, _, X = linear
     gaps = vaelite.inference_gaps(vae, X[:10], n_samples=400, n_steps=100)

@@ -90,6 +90,7 @@ def test_a_posterior_at_any_edge_warns(latent, side):
         value, error = vaelite.Quadrature(vae, extent=2).log_evidence(X)
     assert np.abs(value - model.score_samples(X)) <= error
     vaelite.Quadrature(vae, extent=2.6).log_evidence(X)  # no warning
+    assert vaelite.Quadrature(vae, extent=0.5).axis[[0, -1]].tolist() == [-0.5, 0.5]
 
 
 def test_a_model_in_float32_is_computed_in_float64(digits, quick):

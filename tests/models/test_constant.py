@@ -6,7 +6,7 @@ from scipy import special, stats
 
 import vaelite
 from vaelite import Bernoulli, Categorical, Gaussian
-from vaelite.models.constant import constant_loss, constant_outputs
+from vaelite.models.constant import constant_loss, constant_outputs, shrink_codes
 
 FREE = {"floor": None}
 
@@ -81,10 +81,10 @@ class First:
     """A callback that keeps the parameters before the first step changes them."""
 
     def __init__(self):
-        self.params = None
+        self.vae, self.params = None, None
 
     def __call__(self, vae, state):
-        self.params = vae.params
+        self.vae, self.params = vae, vae.params
 
 
 def first_params(X, **settings):
@@ -104,6 +104,39 @@ def test_training_starts_at_the_mean_and_the_sigma_of_the_data(rng):
     assert params["encoder.logsigma.W"] == pytest.approx(0, abs=1e-20)
     assert params["encoder.mu.W"].any()
     assert params["decoder.mu.W"].any()
+
+
+def first_codes(X, condition=None, **settings):
+    """The codes before the first step, as they are and with the networks' own start."""
+    for start in "data", "network":
+        first = First()
+        quick = {"max_epochs": 1, "stopping": "epochs", "learning_rate": 1e-30, "rng": 0}
+        vaelite.fit(X, condition=condition, callbacks=first, start=start, **quick, **settings)
+        yield first.vae.codes(X, condition=condition)
+
+
+@pytest.mark.parametrize("hidden_dim", [(), 8])
+def test_wide_codes_start_near_each_other(rng, hidden_dim):
+    X = 3 * rng.standard_normal((200, 6)) + 5
+    condition = rng.standard_normal((200, 2))
+    settings = {"hidden_dim": hidden_dim, "likelihood": Gaussian("identity"), "dtype": "float64"}
+    codes, wide = first_codes(X, condition, **settings)
+    assert wide.std(axis=0).min() > 1
+    assert codes.mean(axis=0) == pytest.approx(0, abs=1e-6)
+    assert codes.std(axis=0) == pytest.approx(0.3, rel=1e-6)
+
+
+def test_narrow_codes_start_as_the_network_has_them(rng):
+    codes, narrow = first_codes(rng.uniform(0.4, 0.6, (100, 6)), hidden_dim=8)
+    assert narrow.std(axis=0).max() < 0.3
+    assert codes == pytest.approx(narrow, rel=1e-5)
+
+
+def test_only_wide_latents_are_changed():
+    params = {"encoder.mu.W": np.ones((3, 2)), "encoder.mu.b": np.array([1.0, 2.0])}
+    shrink_codes(params, np.array([[5.0, 0.1], [9.0, 0.2]]))
+    assert params["encoder.mu.W"] == pytest.approx(np.array([[0.15, 1]] * 3))
+    assert params["encoder.mu.b"] == pytest.approx(np.array([-0.9, 2]))
 
 
 def test_training_can_start_at_the_networks_own_parameters(rng):

@@ -64,8 +64,9 @@ class FitSettings:
         Rows per training step; by default a hundredth of the rows, but from 32 to 128.
     start : {"data", "network"}
         Where training starts. "data": the decoder's biases are the mean and the
-        standard deviation of the data, and the sigma of each q(z|x) is 1. "network": at
-        the networks' own first parameters, as in the sources.
+        standard deviation of the data, the sigma of each q(z|x) is 1, and its mu
+        varies by a standard deviation of at most 0.3. "network": at the networks' own
+        first parameters, as in the sources.
     learning_rate : float
         Adam's, at the start.
     weight_decay : float

@@ -97,6 +97,7 @@ class Quadrature:
         z = _nodes(*first, self.vae.latent_dim)
         for x, log_joint in self._log_joints(X, z, progress):
             cells = _integrate(log_joint, *first)
+            cells = cells._replace(log_error=cells.log_integral)  # none has been compared
             found.append(self._evidence(cells, lambda z, x=x: self._log_joint(x[None], z)))
         value, error, edge = np.array(found).reshape(-1, 3).T
         self._warn(error, edge)
@@ -161,7 +162,7 @@ class Quadrature:
                 break
             smaller = _halves(cells.center[divide], cells.half[divide])
             values = log_joint(_nodes(*smaller, self.vae.latent_dim))
-            smaller = _integrate(values, *smaller)
+            smaller = _compared(_integrate(values, *smaller), cells.log_integral[divide])
             cells = _Cells(*map(np.concatenate, zip(cells.only(~divide), smaller, strict=True)))
         reach = np.abs(cells.center) + cells.half[:, None]
         at_edge = (reach > self.extent * (1 - 1e-9)).any(axis=1)
@@ -242,13 +243,25 @@ def _integrate(log_joint, center, half):
     log_half, size = latent_dim * np.log(half), len(log_weights[0])
     fine = logsumexp(log_joint[:, :size] + log_weights[0], axis=1) + log_half
     check = logsumexp(log_joint[:, size:] + log_weights[1], axis=1) + log_half
-    high, low = np.maximum(fine, check), np.minimum(fine, check)
-    with np.errstate(divide="ignore"):
-        log_error = high + np.log(-np.expm1(low - high))
+    log_error = _log_difference(fine, check)
     top, bottom = log_joint.max(axis=1), log_joint.min(axis=1)
     # A parabola with its top between the nodes rises above them by less than its range.
     log_hidden = 2 * top - bottom + log_half + latent_dim * np.log(2)
     return _Cells(center, half, fine, log_error, log_hidden, top - bottom)
+
+
+def _compared(cells, log_integral):
+    """The parts of divided cells; their errors with what the division has changed."""
+    parts = cells.log_integral.reshape(len(log_integral), -1)
+    n = parts.shape[1]
+    changed = _log_difference(logsumexp(parts, axis=1), log_integral) - np.log(n)
+    return cells._replace(log_error=np.maximum(cells.log_error, np.repeat(changed, n)))
+
+
+def _log_difference(a, b):
+    """``log |exp(a) - exp(b)|``."""
+    with np.errstate(divide="ignore"):
+        return np.maximum(a, b) + np.log(-np.expm1(-np.abs(a - b)))
 
 
 def _halves(center, half):

@@ -30,17 +30,11 @@ from ..state import Solution, TrainState
 from ..training import train
 from . import files
 from .checks import check_fitted, check_likelihood, check_network, check_params
-from .constant import constant_loss, constant_outputs, start_at
+from .constant import constant_loss, constant_outputs, shrink_codes, start_at
 from .doctor import checkup
-from .outcome import scores, summary
+from .outcome import ROWS, judged, summary
 
 OWN_TERMS = (*TERMS, "reparameterize")
-ROWS = 2000  # for the start and the scores, evenly spaced: a small part of the fit
-LEARNED = 0.1  # nats per example by which a fit has to be better than a model without latents
-NOTHING_LEARNED = (
-    "it is no better than a model without latents, whose log p(x) is {:.2f} nats per example: "
-    "nothing was learned"
-)
 
 
 def _of_solution(name, doc):
@@ -115,17 +109,21 @@ class LatentModel:
             test = self._test_data(data, X_test, condition_test)
             evaluated = (evaluated if rule.needs_losses else {}) | {"test": test}
         model = self._started(data.n_features, data.n_conditions, data.dtype, seed)
-        (rows,) = data.spread(ROWS).batches(ROWS)
-        constant = constant_outputs(model, rows.on_host().x)
+        rows = next(data.spread(ROWS).batches(ROWS)).on_host()
+        constant = constant_outputs(model, rows.x)
+        if rule.holds_out:
+            rule.baseline = model._baseline(constant, evaluated["val"])
         if settings.start == "data":
-            start_at(model.solution.params, constant)
-        if settings.progress and self.backend_name != "numpy":
-            print(f"> backend = {self.backend.name}")
+            model._start_near(rows, constant)
         run, state = model._plan(settings.for_rows(len(data)), seed, rule, data, evaluated)
         run.try_terms(state.params)
+        if settings.progress and self.backend_name != "numpy":
+            print(f"> backend = {self.backend.name}")
         callbacks = [ModelCallback(call, model._at) for call in settings.callbacks]
         solution = self._solved(train(run, state, reporters(settings.progress) + callbacks))
-        self.solution = model._judged(solution, run, constant)
+        if self.is_amortized:
+            solution = judged(model._with(solution), run, getattr(rule, "baseline", None))
+        self.solution = solution
         if settings.progress:
             print(f"> {self.summary()}")
         if state.rule.holds_out and state.rule.reason():
@@ -150,26 +148,16 @@ class LatentModel:
         test = self._checked(X_test, "X_test", data.dtype, data.n_features)
         return test.given(condition_test, data.n_conditions, name="condition_test").held()
 
-    def _judged(self, solution, run, constant):
-        """The solution with its scores; not converged if nothing was learned."""
-        if not self.is_amortized:
-            return solution
-        model, held_out = self._with(solution), run.evaluated.get("val")
-        datasets = {"training": run.data.spread(max(ROWS, len(held_out or ())))}
-        datasets |= {} if held_out is None else {"held-out": held_out}
-        noise = partial(generator, run.seed, Stream.EVALUATE, 0)
-        found = scores(model, datasets, noise)
-        solution = replace(solution, scores=found)
-        if not solution.converged or held_out is None:
-            return solution
-        losses = [constant_loss(model, constant, b.on_host().x) for b in held_out.batches(ROWS)]
-        if losses[0] is None:
-            return solution
-        least = -float(np.concatenate(losses).mean(dtype=np.float64))
-        if found["held-out"] >= least + LEARNED:
-            return solution
-        reason = f"{solution.stop_reason}, but {NOTHING_LEARNED.format(least)}"
-        return replace(solution, converged=False, stop_reason=reason)
+    def _start_near(self, rows, constant):
+        start_at(self.params, constant)
+        if self.is_amortized:
+            codes, *_ = run_encoder(self, self.params, self._heads(), rows.x, rows.condition)
+            shrink_codes(self.params, codes)
+
+    def _baseline(self, constant, held_out):
+        """The mean loss of held-out rows without latents, in nats, or None."""
+        losses = [constant_loss(self, constant, b.on_host().x) for b in held_out.batches(ROWS)]
+        return None if losses[0] is None else float(np.concatenate(losses).mean(dtype=np.float64))
 
     def _warn_of_problems(self, run):
         """Warn of what the doctor finds."""

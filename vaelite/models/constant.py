@@ -2,6 +2,8 @@
 
 import numpy as np
 
+WIDEST = 0.3  # standard deviation of a latent's codes at the start, where the prior's is 1
+
 
 def constant_outputs(model, x):
     """Return the decoder's outputs of the best model without latents, or None.
@@ -63,3 +65,27 @@ def start_at(params, outputs):
     if all(name in params and params[name].shape == row.shape for name, row in biases.items()):
         for name, row in biases.items():
             params[name][...] = row
+
+
+def shrink_codes(params, codes):
+    """Change new parameters in place, so that the rows' codes are near each other.
+
+    Codes that start as wide as the prior are pulled to 0 before the decoder has learned
+    to use them, and a small model may stay there: a posterior collapse. Where the
+    standard deviation of the encoder's mu over the rows is above `WIDEST`, its last
+    weights and its bias are rescaled: then it is `WIDEST`, and the mean 0.
+
+    Parameters
+    ----------
+    params : dict of arrays
+        Unchanged if the encoder's mu is not the product with a matrix plus a bias.
+    codes : array, shape (n, latent_dim)
+        The encoder's mu of some rows, from these parameters.
+    """
+    W, b = (params.get(f"encoder.mu.{name}") for name in "Wb")
+    if W is None or b is None or not W.shape[-1:] == b.shape == codes.shape[1:]:
+        return
+    mean, sd = codes.mean(axis=0, dtype=np.float64), codes.std(axis=0, dtype=np.float64)
+    scale = WIDEST / np.maximum(sd, WIDEST)
+    W *= scale
+    b[...] = np.where(scale < 1, (b - mean) * scale, b)

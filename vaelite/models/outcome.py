@@ -1,9 +1,16 @@
 """How a fit ended: the scores of the model that is kept, in numbers and in a line."""
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 
 from .. import training
+from ..arrays.streams import Stream, generator
 from ..fitting.run import CHUNK_ROWS
+
+ROWS = 2000  # for the start and the scores, evenly spaced: a small part of the fit
+LEARNED = 0.1  # nats per example by which a fit has to be better than a model without latents
 
 
 def scores(model, datasets, noise):
@@ -28,6 +35,37 @@ def scores(model, datasets, noise):
         losses = training.evaluate(objective, params, batches)[0]
         found[name] = -float(losses.mean(dtype=np.float64))
     return found
+
+
+def judged(model, run, baseline):
+    """Return a model's solution with its scores; not converged if nothing was learned.
+
+    Parameters
+    ----------
+    model : LatentModel
+        As a run has left it.
+    run : Run
+    baseline : float or None
+        The held-out loss of the best model without latents, if it is known.
+
+    Returns
+    -------
+    Solution
+    """
+    held_out = run.evaluated.get("val")
+    datasets = {"training": run.data.spread(max(ROWS, len(held_out or ())))}
+    datasets |= {} if held_out is None else {"held-out": held_out}
+    found = scores(model, datasets, partial(generator, run.seed, Stream.EVALUATE, 0))
+    solution = replace(model.solution, scores=found)
+    if not solution.converged or held_out is None or baseline is None:
+        return solution
+    if found["held-out"] >= LEARNED - baseline:
+        return solution
+    reason = (
+        f"{solution.stop_reason}, but it is no better than a model without latents, whose "
+        f"log p(x) is {-baseline:.2f} nats per example: nothing was learned"
+    )
+    return replace(solution, converged=False, stop_reason=reason)
 
 
 def summary(model):
