@@ -2,7 +2,8 @@
 
     python benchmarks/breakdown.py
 
-It prints the median time of each part, in milliseconds and in percent of a step. "Tape and
+It prints the median time of each part, in milliseconds and in percent of a step; where numba is
+installed, also that of Adam's compiled loop, which replaces NumPy's in longer fits. "Tape and
 Python" is the time of a step of a tiny network: almost no arithmetic. "Elementwise formulas,
 small products" is the rest.
 """
@@ -15,6 +16,7 @@ from peers import MatrixProducts, Work
 
 import vaelite
 from vaelite import training
+from vaelite.arrays import compiled
 
 
 def milliseconds(function, batches, times=300):
@@ -65,6 +67,9 @@ def main():
     }
     parts["elementwise formulas, small products"] = whole - sum(parts.values())
     print(f"a step: {whole:.2f} ms")
+    if compiled.has_numba():
+        compiled.WORTH = 0
+        parts["Adam, compiled by numba"] = milliseconds(update, batches)
     for name, part in parts.items():
         print(f"{name:40s}{part:8.2f} ms {part / whole:7.0%}")
 

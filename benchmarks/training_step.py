@@ -15,7 +15,6 @@ import datetime
 import importlib.metadata
 import importlib.util
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -26,6 +25,8 @@ from pathlib import Path
 
 import numpy as np
 from peers import NEEDS, PEERS, Work
+
+from vaelite.versions import blas, n_cores, processor
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 WORKS = {
@@ -107,17 +108,9 @@ def circumstances(peers):
     packages = {"pyro-ppl" if module == "pyro" else module for module in modules}
     packages = sorted(packages | {"numpy", "autograd", "scipy"})
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    machine = f"{cpus} cores ({processor()})"
+    kernels = (blas() or {}).get("architecture", "unknown")
+    machine = f"{n_cores()} cores ({processor()}), {kernels} kernels"
     return f"{datetime.date.today()}, {machine}, Python {platform.python_version()}, {versions}"
-
-
-def processor():
-    """The processor's name."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    names = [line.split(": ")[1] for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def draw(results, path):

@@ -169,7 +169,7 @@ def ElementwiseKernel(inputs, outputs, operation, name):
     """vaelite's only kernel, written in NumPy; only a GPU can compile ``operation``."""
     assert name == "vaelite_update"
 
-    def adam(g, beta1, beta2, step_size, epsilon, flush, p, m, v):
+    def adam(g, beta1, beta2, step_size, epsilon, p, m, v):
         g, p, m, v = (array._host for array in (g, p, m, v))
         m[:] = beta1 * m + g
         v[:] = beta2 * v + g * g

@@ -280,7 +280,10 @@ PLANTED = {
             "moment *= abs(moment) > TINY",
             "moment *= abs(moment) > 1e-12",
         ),
-        "the moments are never flushed": ("flush = self.t % FLUSH_EVERY == 0", "flush = False"),
+        "the moments are never flushed": (
+            "if self.t % FLUSH_EVERY == 0 and",
+            "if False and",
+        ),
         "t counts arrays": (
             "            if name not in self.m:\n",
             "            self.t += name != next(iter(params))\n            if name not in self.m:\n",
@@ -318,8 +321,8 @@ PLANTED = {
             "self.failures += not improves.any()",
         ),
         "held out: one epoch more": (
-            "if self.failures < self.patience",
-            "if self.failures <= self.patience",
+            "if self.failures < self.waits",
+            "if self.failures <= self.waits",
         ),
         "lecture: another tolerance": (
             "def __init__(self, tol=1.0):",

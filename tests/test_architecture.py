@@ -12,7 +12,8 @@ import vaelite
 PACKAGE = Path(vaelite.__file__).parent
 MODULES = """
     exceptions checks
-    arrays.dispatch arrays.cupy_autograd arrays.backend arrays.streams arrays.storage
+    arrays.compiled arrays.dispatch arrays.cupy_autograd arrays.backend
+    arrays.streams arrays.storage
     ops
     data.rows data.checks data.batches data.dataset data.datasets
     terms
@@ -23,7 +24,7 @@ MODULES = """
     models.checks models.constant models.files models.ppca models.examination models.findings
     models.doctor models.outcome models.base models.variational vae
     models.inference models.meanfield models.autoencoder
-    api
+    api versions
     inference.pareto inference.estimate inference.proposal inference.importance inference.quadrature
     inference.decompositions
     inference.gradient_estimators inference.ledger

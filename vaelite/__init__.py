@@ -47,6 +47,7 @@ from .state import Solution, State
 from .stopping import Epochs, HeldOut, Lecture
 from .terms import kl_divergence, negloglikelihood, neglogposterior, neglogprior, reparameterize
 from .vae import VAE
+from .versions import show_versions
 
 __version__ = "0.1.0"
 
@@ -111,6 +112,7 @@ __all__ = [
     "plots",
     "quantize",
     "reparameterize",
+    "show_versions",
     "value_and_grad",
 ]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import vaelite
+from vaelite.versions import advice
 
 EPILOG = """\
 examples:
@@ -143,6 +144,9 @@ def run(args):
             for images in (X, X_test)
         )
     args.out.mkdir(parents=True, exist_ok=True)
+    if not args.quiet:
+        for sentence in advice():
+            print(f"> advice: {sentence}")
     vae = vaelite.fit(X, X_test, likelihood=likelihood, **settings_of(args))
     if args.quiet:
         print(f"> {vae.summary()}")

@@ -78,10 +78,12 @@ class Adam:
                 self.m[name], self.v[name] = (np.zeros_like(param, order="C") for _ in "mv")
             if self.weight_decay and param.ndim > 1:
                 param *= 1 - self.learning_rate * self.weight_decay
+            if self.t % FLUSH_EVERY == 0 and param.dtype == np.float32:
+                for moment in self.m[name], self.v[name]:
+                    moment *= abs(moment) > TINY  # denormal numbers make every later step slow
             arrays = param, grads[name], self.m[name], self.v[name]
             p, g, m, v = (array.reshape(-1) for array in arrays)
-            flush = self.t % FLUSH_EVERY == 0 and param.dtype == np.float32
-            _update(g, self.beta1, self.beta2, step_size, epsilon, flush, p, m, v)
+            _update(g, self.beta1, self.beta2, step_size, epsilon, p, m, v)
             if not param.flags.c_contiguous:  # p is a copy
                 param[...] = p.reshape(param.shape)
 
@@ -94,31 +96,39 @@ def _check_shapes(params, grads):
             )
 
 
+# The same three lines for a GPU, for numba, and for NumPy.
+
+
+def _loop(g, beta1, beta2, step_size, epsilon, p, m, v):
+    for i in range(p.size):
+        m[i] = beta1 * m[i] + g[i]
+        v[i] = beta2 * v[i] + g[i] * g[i]
+        p[i] -= m[i] / (np.sqrt(v[i]) + epsilon) * step_size
+
+
 @elementwise(
-    "T g, float64 beta1, float64 beta2, float64 step_size, float64 epsilon, bool flush",
+    "T g, float64 beta1, float64 beta2, float64 step_size, float64 epsilon",
     "T p, T m, T v",
     """
     m = (T)beta1 * m + g;
     v = (T)beta2 * v + g * g;
-    p -= (T)step_size * m / (sqrt(v) + (T)epsilon);
+    p -= m / (sqrt(v) + (T)epsilon) * (T)step_size;
     """,
+    loop=_loop,
 )
-def _update(g, beta1, beta2, step_size, epsilon, flush, p, m, v):
+def _update(g, beta1, beta2, step_size, epsilon, p, m, v):
     for start in range(0, p.size, BLOCK):
         block = slice(start, start + BLOCK)
         parts = p[block], m[block], v[block]
-        _update_block(g[block], beta1, beta2, step_size, epsilon, flush, *parts)
+        _update_block(g[block], beta1, beta2, step_size, epsilon, *parts)
 
 
-def _update_block(g, beta1, beta2, step_size, epsilon, flush, p, m, v):
+def _update_block(g, beta1, beta2, step_size, epsilon, p, m, v):
     m *= beta1
     m += g
     change = g * g
     v *= beta2
     v += change
-    if flush:
-        for moment in m, v:
-            moment *= abs(moment) > TINY  # denormal numbers make every later step slow
     np.sqrt(v, out=change)
     change += epsilon
     np.divide(m, change, out=change)

@@ -250,7 +250,7 @@ def test_a_condition_and_arrays_on_disk_reach_the_second_round(tmp_path, digits,
 @pytest.mark.slow
 @pytest.mark.parametrize("n_samples", [300, 1000])
 def test_the_interval_covers_the_quadrature_of_the_digits(n_samples, trained, digits):
-    X = digits[0][:100]
+    X = digits[0][:20]
     exact, error = vaelite.Quadrature(trained).log_evidence(X)
     assert (error < 1e-3).all()
     _, covered = repeats(lambda rng: vaelite.log_evidence(trained, X, n_samples, rng), exact, 200)

@@ -10,6 +10,8 @@ import numpy as np
 import scipy.special
 from autograd.tracer import getval
 
+from .compiled import Loop
+
 CHECK_EVERY = 50  # steps: to read a number from a device is to wait for all pending work
 
 _devices = {}  # array type on a device to its module, and that module's scipy.special
@@ -61,15 +63,20 @@ def is_time_to_look(array, step):
     return not on_device(array) or step % CHECK_EVERY == 0
 
 
-def elementwise(inputs, outputs, operation):
-    """Decorate an in-place function: on a device, one compiled kernel replaces it.
+def elementwise(inputs, outputs, operation, loop=None):
+    """Decorate an in-place function: one compiled kernel or loop replaces it.
 
     Parameters
     ----------
     inputs, outputs, operation : str
-        As for ``cupy.ElementwiseKernel``, which compiles the kernel. The function's
-        parameters are the inputs, then the outputs.
+        For arrays on a device, as for ``cupy.ElementwiseKernel``, which compiles the
+        kernel. The function's parameters are the inputs, then the outputs.
+    loop : callable, optional
+        For NumPy's arrays, the same as a loop in Python, which numba compiles where it
+        is installed and worth its time (`compiled.Loop`). Its parameters are the
+        function's.
     """
+    loop = loop and Loop(loop)
 
     def decorate(function):
         @cache
@@ -82,6 +89,8 @@ def elementwise(inputs, outputs, operation):
         def on_either(*arguments):
             if on_device(arguments[0]):
                 return kernel(module_of(arguments[0]))(*arguments)
+            if loop and loop.is_ready(arguments):
+                return loop(*arguments)
             return function(*arguments)
 
         return on_either
