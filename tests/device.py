@@ -13,8 +13,8 @@ import numpy as np
 NAMES = """
     argmax argmin broadcast_to clip concatenate copyto cumsum dot einsum expand_dims full_like
     iscomplexobj max mean min moveaxis ndim ones_like prod ravel repeat reshape result_type
-    shape size squeeze stack std sum swapaxes take_along_axis tensordot tile transpose var where
-    zeros_like
+    shape size squeeze stack std sum swapaxes take_along_axis tensordot tile transpose var vdot
+    where zeros_like
 """
 FUNCTIONS = {np.linalg.norm, *(getattr(np, name) for name in NAMES.split())}
 NO_UFUNCS = {np.vecdot, np.matvec, np.vecmat} if hasattr(np, "matvec") else {np.vecdot}

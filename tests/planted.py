@@ -93,32 +93,32 @@ PLANTED = {
             "return mu + np.exp(2 * logsigma) * eps",
         ),
         "reparameterize: second derivative in logsigma": (
-            "lambda g: g * np.exp(logsigma) * eps)",
-            'lambda g: g * np.exp(__import__("autograd").tracer.getval(logsigma)) * eps)',
+            "fits(g * anp.exp(logsigma) * eps, logsigma)",
+            'fits(g * anp.exp(__import__("autograd").tracer.getval(logsigma)) * eps, logsigma)',
         ),
         "reparameterize: second derivative in eps and logsigma": (
-            "unbroadcast_f(eps, lambda g: g * np.exp(logsigma))",
-            'unbroadcast_f(eps, lambda g: g * np.exp(__import__("autograd").tracer.getval(logsigma)))',
+            "fits(g * anp.exp(logsigma), eps)",
+            'fits(g * anp.exp(__import__("autograd").tracer.getval(logsigma)), eps)',
         ),
         "reparameterize: derivative in eps": (
-            "unbroadcast_f(eps, lambda g: g * np.exp(logsigma))",
-            "unbroadcast_f(eps, lambda g: g)",
+            "fits(g * anp.exp(logsigma), eps)",
+            "fits(g, eps)",
         ),
         "reparameterize: logsigma is not summed over samples": (
-            "unbroadcast_f(logsigma, lambda g: g * np.exp(logsigma) * eps)",
-            "lambda g: g * np.exp(logsigma) * eps",
+            "fits(g * anp.exp(logsigma) * eps, logsigma)",
+            "g * anp.exp(logsigma) * eps",
         ),
         "Gaussian: second derivatives": (
             "u = _standardize(*args)  # they share it",
             'u = _standardize(*map(__import__("autograd").tracer.getval, args))  # they share it',
         ),
         "Gaussian: second derivative of x in logsigma": (
-            "return u * (g * np.exp(-logsigma))",
-            'return u * (g * np.exp(-__import__("autograd").tracer.getval(logsigma)))',
+            "return u * (g * anp.exp(-logsigma))",
+            'return u * (g * anp.exp(-__import__("autograd").tracer.getval(logsigma)))',
         ),
         "Gaussian: second derivative of mu in logsigma": (
-            "return u * (-g * np.exp(-logsigma))",
-            'return u * (-g * np.exp(-__import__("autograd").tracer.getval(logsigma)))',
+            "return u * (-g * anp.exp(-logsigma))",
+            'return u * (-g * anp.exp(-__import__("autograd").tracer.getval(logsigma)))',
         ),
         "Gaussian: second derivative of logsigma": (
             "return g * (1 - u * u)",
@@ -129,16 +129,16 @@ PLANTED = {
             'u.shape[-1] - sum_of_squares(__import__("autograd").tracer.getval(u))[..., None]',
         ),
         "Gaussian: a broadcast argument keeps the other's shape": (
-            "unbroadcast(d, np.metadata(arg)) for arg, d in found",
-            "d for arg, d in found",
+            "fits(DERIVATIVES[i](g[..., None], u, args[2]), args[i]) for",
+            "DERIVATIVES[i](g[..., None], u, args[2]) for",
         ),
         "a shared sigma counts once": (
-            "return shared_by * (logsigma if",
-            "return 1 * (logsigma if",
+            "return u.shape[-1] / (shape or (1,))[-1] *",
+            "return 1 *",
         ),
         "a scalar sigma counts once": (
-            "(logsigma if np.ndim(logsigma) == 0 else",
-            "(logsigma / shared_by if np.ndim(logsigma) == 0 else",
+            "if shape else logsigma)",
+            "if shape else logsigma / u.shape[-1])",
         ),
         "prior: second derivative": (
             "lambda ans, z, **_: lambda g: g[..., None] * z)",
@@ -149,49 +149,52 @@ PLANTED = {
             'lambda g: g[..., None] * __import__("autograd").tracer.getval(mu),',
         ),
         "KL: second derivative in logsigma": (
-            "g[..., None] * (np.exp(2 * logsigma) - 1 + np.zeros_like(mu))",
-            'g[..., None] * (np.exp(2 * __import__("autograd").tracer.getval(logsigma)) - 1 + np.zeros_like(mu))',
+            "g[..., None] * (anp.exp(2 * logsigma) - 1 + anp.zeros_like(mu))",
+            'g[..., None] * (anp.exp(2 * __import__("autograd").tracer.getval(logsigma)) - 1 + anp.zeros_like(mu))',
         ),
     },
     "ops.py": {
         "affine: second derivative": (
-            "lambda g: np.dot(g, W.T)",
-            'lambda g: np.dot(g, __import__("autograd").tracer.getval(W).T)',
+            "lambda g, h, W: anp.dot(g, W.T)",
+            'lambda g, h, W: anp.dot(g, __import__("autograd").tracer.getval(W).T)',
         ),
         "affine: second derivative in h and W": (
             "np.matmul(_rows(h).T, _rows(g))",
             'np.matmul(_rows(__import__("autograd").tracer.getval(h)).T, _rows(g))',
         ),
-        "affine: bias of a 3-D input": ("np.sum(_rows(g), axis=0)", "np.sum(g, axis=0)"),
+        "affine: bias of a 3-D input": (
+            "column_sums(_rows(g))",
+            "column_sums(g)",
+        ),
         "affine: weights of a 3-D input": (
             "np.matmul(_rows(h).T, _rows(g))",
             "np.matmul(_rows(h).T, _rows(g)) / (len(h) if h.ndim == 3 else 1)",
         ),
         "logmeanexp: second derivative": (
-            "lambda g: g * np.exp(x - ans) / len(x)",
-            'lambda g: g * np.exp(__import__("autograd").tracer.getval(x - ans)) / len(x)',
+            "lambda g: g * anp.exp(x - ans) / len(x)",
+            'lambda g: g * anp.exp(__import__("autograd").tracer.getval(x - ans)) / len(x)',
         ),
         "logmeanexp: derivative of the sum": (
-            "lambda g: g * np.exp(x - ans) / len(x)",
-            "lambda g: g * np.exp(x - ans)",
+            "lambda g: g * anp.exp(x - ans) / len(x)",
+            "lambda g: g * anp.exp(x - ans)",
         ),
         "tanh: second derivative": (
-            "g * (1 - ans * ans)",
-            'g * (1 - ans * __import__("autograd").tracer.getval(ans))',
+            "1 - y * y",
+            '1 - y * __import__("autograd").tracer.getval(y)',
         ),
         "logistic: second derivative": (
             "g * (ans * (1 - ans))",
             'g * (ans * (1 - __import__("autograd").tracer.getval(ans)))',
         ),
         "softplus: second derivative": (
-            "g * -np.expm1(-ans)",
-            'g * -np.expm1(-__import__("autograd").tracer.getval(ans))',
+            "-anp.expm1(-y)",
+            '-anp.expm1(-__import__("autograd").tracer.getval(y))',
         ),
         "sum of squares: second derivative": (
             "2 * g[..., None] * x",
             '2 * g[..., None] * __import__("autograd").tracer.getval(x)',
         ),
-        "relu has a slope of 1 at 0": ("g * (ans > 0)", "g * (ans >= 0)"),
+        "relu has a slope of 1 at 0": ("lambda y: y > 0", "lambda y: y >= 0"),
         "copies of each row follow each other": (
             "np.concatenate([x] * n)",
             "np.repeat(x, n, axis=0)",

@@ -62,6 +62,18 @@ def test_affine_of_many_samples(rng):
     check_all_grads(ops.affine, h, W, b)
 
 
+@pytest.mark.parametrize("name", ops.ACTIVATIONS)
+@pytest.mark.parametrize("shape", [(5, 4), (6, 5, 4)], ids=str)
+def test_a_layer_is_an_activation_of_an_affine_function(name, shape, rng):
+    h, W, b = rng.standard_normal(shape), rng.standard_normal((4, 3)), rng.standard_normal(3)
+    copies = h.copy(), W.copy(), b.copy()
+    expected = ORACLES[ops.ACTIVATIONS[name]](h @ W + b)
+    assert ops.layer(h, W, b, name) == pytest.approx(expected)
+    check_all_grads(lambda h, W, b: ops.layer(h, W, b, name), h, W, b)
+    for array, copy in zip((h, W, b), copies, strict=True):
+        assert np.array_equal(array, copy)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_mean(dtype, rng):
     x = rng.standard_normal(7).astype(dtype)

@@ -299,13 +299,13 @@ def test_a_terms_float64_does_not_spread(digits, quick, monkeypatch):
         assert z.dtype == np.float32
         return anp.sum(z * z + np.log(2 * np.pi), axis=1) / 2  # np.log gives a float64 scalar
 
-    seen, original = set(), dense.affine
+    seen, original = set(), dense.layer
 
-    def spy(h, W, b):
+    def spy(h, *args):
         seen.add(h.dtype)
-        return original(h, W, b)
+        return original(h, *args)
 
-    monkeypatch.setattr(dense, "affine", spy)
+    monkeypatch.setattr(dense, "layer", spy)
     vae = vaelite.fit(digits[0], **quick, neglogprior=prior)
     assert vae.score_samples(digits[0]).dtype == np.float32
     assert seen == {np.dtype(np.float32)}

@@ -5,13 +5,18 @@ primitive, each costs one entry on autograd's tape. The derivative below each fo
 the vector-Jacobian product: it turns the gradient ``g`` with respect to the result into
 the gradient with respect to each argument. The derivatives consist of differentiable
 pieces themselves, so gradients of gradients work.
+
+In a formula, ``np`` is NumPy: autograd passes plain arrays to it. In a derivative,
+``anp`` is autograd's NumPy.
 """
 
 import inspect
 import math
 
-import autograd.numpy as np
-from autograd.extend import defvjp, notrace_primitive, primitive
+import autograd.numpy as anp
+import numpy as np
+from autograd.extend import defvjp, defvjp_argnums, notrace_primitive, primitive
+from autograd.numpy.numpy_vjps import unbroadcast
 
 from .arrays.dispatch import module_of, special
 
@@ -36,7 +41,13 @@ def _described(function, traced):
 
 def _rows(array):
     """Flatten all leading axes: ``(..., d)`` to ``(n, d)``."""
-    return array if array.ndim == 2 else np.reshape(array, (-1, array.shape[-1]))
+    return array if array.ndim == 2 else anp.reshape(array, (-1, array.shape[-1]))
+
+
+def fits(gradient, array):
+    """The gradient of an array that was broadcast: the sum over its copies."""
+    same = gradient.shape == getattr(array, "shape", ())
+    return gradient if same else unbroadcast(gradient, anp.metadata(array))
 
 
 @differentiable
@@ -47,23 +58,31 @@ def affine(h, W, b):
     return out
 
 
+@differentiable
+def column_sums(x):
+    """The sum of the rows of a matrix, as a product: faster than a sum."""
+    return np.dot(np.ones_like(x, shape=len(x)), x)
+
+
+defvjp(column_sums, lambda ans, x: lambda g: g + full(x, x.shape, 0.0))
+
+AFFINE = (  # the derivatives in h, W and b
+    lambda g, h, W: anp.dot(g, W.T),  # five times as fast as matmul where W has one column
+    lambda g, h, W: anp.matmul(_rows(h).T, _rows(g)),
+    lambda g, h, W: column_sums(_rows(g)),
+)
 defvjp(
     affine,
-    # np.dot is five times as fast as matmul where W has one column.
-    lambda ans, h, W, b: lambda g: np.dot(g, W.T),
-    lambda ans, h, W, b: lambda g: np.matmul(_rows(h).T, _rows(g)),
-    lambda ans, h, W, b: lambda g: np.sum(_rows(g), axis=0),
+    lambda ans, h, W, b: lambda g: AFFINE[0](g, h, W),
+    lambda ans, h, W, b: lambda g: AFFINE[1](g, h, W),
+    lambda ans, h, W, b: lambda g: AFFINE[2](g, h, W),
 )
 
 
 @differentiable
 def relu(x):
     """``max(x, 0)``, element by element."""
-    zeros = np.zeros_like(x, shape=x.shape[-1:])  # a row: faster than a single zero
-    return np.maximum(x, zeros)
-
-
-defvjp(relu, lambda ans, x: lambda g: g * (ans > 0))
+    return _relu(x)
 
 
 @differentiable
@@ -72,23 +91,61 @@ def tanh(x):
     return np.tanh(x)
 
 
-defvjp(tanh, lambda ans, x: lambda g: g * (1 - ans * ans))
-
-
 @differentiable
 def softplus(x):
     """``log(1 + exp(x))``, element by element, without overflow for any ``x``."""
-    return np.log1p(np.exp(-np.abs(x))) + relu(x)
+    return _softplus(x)
 
 
-defvjp(softplus, lambda ans, x: lambda g: g * -np.expm1(-ans))  # which is logistic(x)
+def _relu(x, out=None):
+    zeros = np.zeros_like(x, shape=x.shape[-1:])  # a row: faster than a single zero
+    return np.maximum(x, zeros, out=out)
+
+
+def _softplus(x, out=None):
+    return np.add(np.log1p(np.exp(-np.abs(x))), _relu(x), out=out)
+
+
+ACTIVATIONS = {"relu": relu, "tanh": tanh, "softplus": softplus}
+IN_PLACE = {"relu": _relu, "tanh": np.tanh, "softplus": _softplus}
+SLOPES = {  # from the activation's value
+    "relu": lambda y: y > 0,
+    "tanh": lambda y: 1 - y * y,
+    "softplus": lambda y: -anp.expm1(-y),  # which is logistic(x)
+}
+defvjp(relu, lambda ans, x: lambda g: g * SLOPES["relu"](ans))
+defvjp(tanh, lambda ans, x: lambda g: g * SLOPES["tanh"](ans))
+defvjp(softplus, lambda ans, x: lambda g: g * SLOPES["softplus"](ans))
+
+
+@differentiable
+def layer(h, W, b, activation):
+    """``activation(h @ W + b)``, as `affine`; the name of an activation."""
+    out = np.matmul(h, W)
+    out += b
+    return IN_PLACE[activation](out, out=out)
+
+
+def _layer_vjps(argnums, ans, args, kwargs):
+    h, W, _, activation = args
+
+    def vjps(g):
+        g = g * SLOPES[activation](ans)
+        return tuple(AFFINE[i](g, h, W) for i in argnums)
+
+    return vjps
+
+
+defvjp_argnums(layer, _layer_vjps)
 
 
 @differentiable
 def logistic(x):
     """``1 / (1 + exp(-x))``, element by element, exact to its last digits."""
     with np.errstate(over="ignore"):  # 1 / (1 + infinity) is 0, as it should be
-        return 1 / (1 + np.exp(-x))
+        e = np.exp(-x)
+        e += 1
+        return 1 / e
 
 
 defvjp(logistic, lambda ans, x: lambda g: g * (ans * (1 - ans)))
@@ -127,7 +184,7 @@ def copies(x, n):
     return np.concatenate([x] * n)
 
 
-defvjp(copies, lambda ans, x, n: lambda g: np.sum(np.reshape(g, (n, *x.shape)), axis=0))
+defvjp(copies, lambda ans, x, n: lambda g: anp.sum(anp.reshape(g, (n, *x.shape)), axis=0))
 
 
 @differentiable
@@ -149,7 +206,7 @@ def reshape(x, shape):
     return np.reshape(x, shape)
 
 
-defvjp(reshape, lambda ans, x, shape: lambda g: np.reshape(g, x.shape))
+defvjp(reshape, lambda ans, x, shape: lambda g: anp.reshape(g, x.shape))
 
 
 @_constant
@@ -180,7 +237,7 @@ def logmeanexp(x):
     return special(x).logsumexp(x, axis=0) - math.log(len(x))
 
 
-defvjp(logmeanexp, lambda ans, x: lambda g: g * np.exp(x - ans) / len(x))
+defvjp(logmeanexp, lambda ans, x: lambda g: g * anp.exp(x - ans) / len(x))
 
 
 @differentiable
@@ -190,5 +247,3 @@ def cast(x, dtype):
 
 
 defvjp(cast, lambda ans, x, dtype: lambda g: cast(g, x.dtype))
-
-ACTIVATIONS = {"relu": relu, "tanh": tanh, "softplus": softplus}

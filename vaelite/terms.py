@@ -8,17 +8,18 @@ For a row x with its code z::
 with ``z = reparameterize(mu_z, logsigma_z, eps)``. Every term returns one number per
 example, in nats. ``logsigma`` is the log of a standard deviation, not of a variance.
 The lecture drops the constants ``log(2 pi)``: ``normalized=False``. Below each term are
-its derivatives, where ``g`` is the gradient with respect to its result.
+its derivatives, where ``g`` is the gradient with respect to its result; ``anp`` is
+autograd's NumPy, so that derivatives have derivatives.
 """
 
 import math
 
-import autograd.numpy as np
+import autograd.numpy as anp
+import numpy as np
 from autograd.extend import defvjp, defvjp_argnums
-from autograd.numpy.numpy_vjps import unbroadcast, unbroadcast_f
 
 from .checks import check_floats, check_normal
-from .ops import differentiable, row_sums, sum_of_squares
+from .ops import differentiable, fits, row_sums, sum_of_squares
 
 HALF_LOG_2PI = math.log(2 * math.pi) / 2  # a Python float: float32 stays float32
 
@@ -54,9 +55,9 @@ def reparameterize(mu, logsigma, eps):
 
 defvjp(
     reparameterize,
-    lambda ans, mu, logsigma, eps: unbroadcast_f(mu, lambda g: g),
-    lambda ans, mu, logsigma, eps: unbroadcast_f(logsigma, lambda g: g * np.exp(logsigma) * eps),
-    lambda ans, mu, logsigma, eps: unbroadcast_f(eps, lambda g: g * np.exp(logsigma)),
+    lambda ans, mu, logsigma, eps: lambda g: fits(g, mu),
+    lambda ans, mu, logsigma, eps: lambda g: fits(g * anp.exp(logsigma) * eps, logsigma),
+    lambda ans, mu, logsigma, eps: lambda g: fits(g * anp.exp(logsigma), eps),
 )
 
 
@@ -130,28 +131,28 @@ def neglogposterior(z, mu, logsigma, *, normalized=True):
 
 def _standardize(x, mu, logsigma):
     """``u = (x - mu) / sigma``."""
-    return (x - mu) * np.exp(-logsigma)
+    return (x - mu) * anp.exp(-logsigma)
 
 
 def _sum(logsigma, u):
     """The sum of logsigma over the elements of u; a shared one counts for each."""
-    shared_by = u.shape[-1] / (np.shape(logsigma) or (1,))[-1]
-    return shared_by * (logsigma if np.ndim(logsigma) == 0 else row_sums(logsigma))
+    shape = np.shape(logsigma)
+    return u.shape[-1] / (shape or (1,))[-1] * (row_sums(logsigma) if shape else logsigma)
 
 
 # The derivatives of both Gaussian terms, per element: u / sigma, -u / sigma, 1 - u^2.
 
 
 def _d_x(g, u, logsigma):
-    return u * (g * np.exp(-logsigma))
+    return u * (g * anp.exp(-logsigma))
 
 
 def _d_mu(g, u, logsigma):
-    return u * (-g * np.exp(-logsigma))
+    return u * (-g * anp.exp(-logsigma))
 
 
 def _d_logsigma(g, u, logsigma):
-    if np.shape(logsigma)[-1:] != u.shape[-1:]:  # one sigma for D elements
+    if getattr(logsigma, "shape", ())[-1:] != u.shape[-1:]:  # one sigma for D elements
         return g * (u.shape[-1] - sum_of_squares(u)[..., None])
     return g * (1 - u * u)
 
@@ -162,8 +163,7 @@ DERIVATIVES = _d_x, _d_mu, _d_logsigma
 def _gaussian_vjps(argnums, ans, args, kwargs):
     def vjps(g):
         u = _standardize(*args)  # they share it
-        found = ((args[i], DERIVATIVES[i](g[..., None], u, args[2])) for i in argnums)
-        return tuple(unbroadcast(d, np.metadata(arg)) for arg, d in found)
+        return tuple(fits(DERIVATIVES[i](g[..., None], u, args[2]), args[i]) for i in argnums)
 
     return vjps
 
@@ -233,11 +233,14 @@ def kl_divergence(mu, logsigma):
 
 
 def _d_kl(ans, mu, logsigma):  # one logsigma of all latents counts for each
-    return lambda g: g[..., None] * (np.exp(2 * logsigma) - 1 + np.zeros_like(mu))
+    def vjp(g):
+        return fits(g[..., None] * (anp.exp(2 * logsigma) - 1 + anp.zeros_like(mu)), logsigma)
+
+    return vjp
 
 
 defvjp(
     kl_divergence,
     lambda ans, mu, logsigma: lambda g: g[..., None] * mu,
-    lambda ans, mu, logsigma: unbroadcast_f(logsigma, _d_kl(ans, mu, logsigma)),
+    _d_kl,
 )

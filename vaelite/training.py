@@ -234,9 +234,7 @@ def is_finite(array):
 
 def has_square(array):
     """Whether the sum of squares is finite, as Adam's second moments need."""
-    flat = np.ravel(array)
-    with np.errstate(over="ignore"):
-        return math.isfinite(np.dot(flat, flat))
+    return math.isfinite(np.vdot(array, array))
 
 
 def keep_freed_memory():

@@ -26,7 +26,8 @@ class Loop:
     Parameters
     ----------
     function : callable
-        Its parameters are numbers and one-dimensional arrays. It returns nothing.
+        Its parameters are numbers and one-dimensional arrays, an array as the last. It
+        returns nothing.
     """
 
     def __init__(self, function):
@@ -34,10 +35,11 @@ class Loop:
 
     def is_ready(self, arguments):
         """Count the elements of a call; return whether the loop should compute it."""
-        arrays = [argument for argument in arguments if isinstance(argument, np.ndarray)]
-        self.elements += arrays[0].size
-        dtypes = {array.dtype for array in arrays}
-        return self.elements > WORTH and has_numba() and len(dtypes) == 1 and dtypes <= FLOATS
+        self.elements += arguments[-1].size
+        if self.elements <= WORTH or not has_numba():
+            return False
+        dtypes = {argument.dtype for argument in arguments if isinstance(argument, np.ndarray)}
+        return len(dtypes) == 1 and dtypes <= FLOATS
 
     @cached_property
     def compiled(self):

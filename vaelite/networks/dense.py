@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ..checks import check_choice, check_sizes
-from ..ops import ACTIVATIONS, affine
+from ..ops import ACTIVATIONS, layer
 from .base import INITS, Network
 
 
@@ -44,15 +44,14 @@ class Dense(Network):
     def shapes(self, n_inputs, heads):
         """Return ``"0.W"``, ``"0.b"``, ... for the layers, then those of the heads."""
         sizes, found = (n_inputs, *self.hidden_dim), {}
-        for layer, (fan_in, fan_out) in enumerate(pairwise(sizes)):
-            found |= {f"{layer}.W": (fan_in, fan_out), f"{layer}.b": (fan_out,)}
+        for i, (fan_in, fan_out) in enumerate(pairwise(sizes)):
+            found |= {f"{i}.W": (fan_in, fan_out), f"{i}.b": (fan_out,)}
         return found | self.head_shapes(sizes[-1], heads)
 
     def __call__(self, params, h, heads):
         """Return the outputs, one per head."""
-        activation = ACTIVATIONS[self.activation]
-        for layer in range(len(self.hidden_dim)):
-            h = activation(affine(h, params[f"{layer}.W"], params[f"{layer}.b"]))
+        for i in range(len(self.hidden_dim)):
+            h = layer(h, params[f"{i}.W"], params[f"{i}.b"], self.activation)
         return self.outputs(params, h, heads)
 
 
