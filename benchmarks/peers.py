@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import autograd
 import autograd.numpy as anp
 import numpy as np
+from by_hand import NumpyByHand, NumpyByHandFast
 
 import vaelite
+from vaelite.arrays import compiled
 from vaelite.arrays.backend import get_backend
 from vaelite.training import keep_freed_memory, step
 
@@ -54,6 +56,14 @@ class Vaelite:
     def step(self, x, eps):
         x, eps = self.to_device(x), self.to_device(eps)
         return float(step(self.objective, self.params, self.adam, x, eps))
+
+
+class VaeliteFast(Vaelite):
+    """The same with Adam compiled by numba from the first step, as in longer fits."""
+
+    def __init__(self, work, params):
+        compiled.WORTH = 0
+        super().__init__(work, params)
 
 
 class Formulas:
@@ -264,7 +274,10 @@ class Pyro(Formulas):
 
 PEERS = {
     "Vaelite": Vaelite,
+    "VaeliteFast": VaeliteFast,
     "MatrixProducts": MatrixProducts,
+    "NumpyByHand": NumpyByHand,
+    "NumpyByHandFast": NumpyByHandFast,
     "PlainAutograd": PlainAutograd,
     "PyTorch": PyTorch,
     "PyTorchFused": PyTorchFused,
@@ -273,6 +286,8 @@ PEERS = {
     "Pyro": Pyro,
 }
 NEEDS = {
+    "VaeliteFast": "numba",
+    "NumpyByHandFast": "numba",
     "PyTorch": "torch",
     "PyTorchFused": "torch",
     "PyTorchCompiled": "torch",

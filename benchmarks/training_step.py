@@ -2,6 +2,7 @@
 
     python benchmarks/training_step.py          # every installed library: 15 minutes
     python benchmarks/training_step.py --works lecture --peers Vaelite PyTorch MatrixProducts
+    python benchmarks/training_step.py --kernels Haswell SkylakeX   # with both kinds of kernels
     python benchmarks/training_step.py --save   # also writes docs/speed.md, docs/images/speed.png
     python benchmarks/training_step.py --backend cupy   # on a GPU, with PyTorch and JAX on it too
 
@@ -14,7 +15,9 @@ import argparse
 import datetime
 import importlib.metadata
 import importlib.util
+import itertools
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -38,6 +41,7 @@ WORKS = {
     "digits": Work(64, (512,), 2, 128),
     "wide, batch 4096": Work(hidden_dim=(2048,), batch_size=4096),
 }
+LIKELIHOODS = {"Pyro": "bernoulli", "NumpyByHand": "gaussian", "NumpyByHandFast": "gaussian"}
 ON_A_GPU = "Vaelite", "PyTorch", "PyTorchFused", "PyTorchCompiled", "JAX"
 BUDGET = 2.5  # seconds of steps per turn
 
@@ -62,14 +66,15 @@ def turn(peer, work, steps):
     print(json.dumps([1e3 * statistics.median(times[steps // 5 :]), losses]))
 
 
-def measure(name, work, peers, rounds, steps):
+def measure(name, work, peers, rounds, steps, kernels):
     """The milliseconds of each turn and the losses of the last turn, for each peer."""
     times, losses = {peer: [] for peer in peers}, {}
+    environment = os.environ | ({} if kernels == "default" else {"OPENBLAS_CORETYPE": kernels})
     for round_ in range(rounds):
         for peer in peers:
             options = ["--turn", json.dumps([peer, name, steps, work.backend])]
             command = [sys.executable, __file__, *options]
-            done = subprocess.run(command, check=True, capture_output=True)
+            done = subprocess.run(command, check=True, capture_output=True, env=environment)
             ms, losses[peer] = json.loads(done.stdout.splitlines()[-1])
             times[peer].append(ms)
             print(f"  round {round_ + 1}: {peer:16s}{ms:9.2f} ms", file=sys.stderr)
@@ -122,7 +127,7 @@ def draw(results, path):
 
     peers = [peer for peer in PEERS if peer != "MatrixProducts"]
     figure, ax = plt.subplots(figsize=(11, 4.5), layout="constrained")
-    hatches = ("", "//", "", "\\\\", "..", "xx", "++")
+    hatches = ("", "//", "", "\\\\", "..", "xx", "++", "--", "oo", "||")
     greys = np.linspace(0, 0.85, len(peers))
     number = {"rotation": 90, "ha": "center", "va": "bottom", "fontsize": 7}
     for row, (peer, hatch) in enumerate(zip(peers, hatches, strict=True)):
@@ -156,6 +161,7 @@ def main():
     works = "default: all; on a CPU, all except the widest"
     add("--works", nargs="+", choices=WORKS, metavar="WORK", help=works)
     add("--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER")
+    add("--kernels", nargs="+", default=["default"], help="OpenBLAS's kernels, such as Haswell")
     add("--rounds", type=int, default=5)
     add("--steps", type=int, help="steps per turn; default: as many as take some seconds")
     add("--backend", choices=("numpy", "cupy"), default="numpy", help="cupy: all on a GPU")
@@ -171,13 +177,14 @@ def main():
         print(f"not installed, left out: {', '.join(sorted(missing))}")
     results = {}
     default = [w for w in WORKS if args.backend == "cupy" or w != "wide, batch 4096"]
-    for name in args.works or default:
+    for name, kernels in itertools.product(args.works or default, args.kernels):
         work = replace(WORKS[name], backend=args.backend)
-        peers = [peer for peer in installed if peer != "Pyro" or work.likelihood == "bernoulli"]
+        peers = [p for p in installed if LIKELIHOODS.get(p, work.likelihood) == work.likelihood]
         products = work.batch_size * (work.pixels + sum(work.hidden_dim)) * work.hidden_dim[0]
         steps = args.steps or int(np.clip(BUDGET * 2e10 / products / 1.5, 50, 500))
-        print(f"{name}: {steps} steps per turn", file=sys.stderr)
-        results[name], losses = measure(name, work, peers, args.rounds, steps)
+        row = name if kernels == "default" else f"{name}, {kernels}"
+        print(f"{row}: {steps} steps per turn", file=sys.stderr)
+        results[row], losses = measure(name, work, peers, args.rounds, steps, kernels)
         check_losses(losses)
     text = [circumstances(installed), "", *table(results)]
     print(*text, sep="\n")
