@@ -65,6 +65,13 @@ def test_pictures_of_an_earlier_run_are_removed(tmp_path):
     assert not (tmp_path / "latent_grid.png").exists()
 
 
+def test_advice_is_printed_unless_quiet(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("vaelite.__main__.advice", lambda: ["set MY_KERNELS=fast"])
+    for arguments, expected in ((QUICK[:-1], 1), (QUICK, 0)):
+        assert main([*arguments, "--out", str(tmp_path)]) == 0
+        assert capsys.readouterr().out.count("> advice: set MY_KERNELS=fast\n") == expected
+
+
 @pytest.mark.parametrize("likelihood", ["bernoulli", "categorical"])
 def test_other_likelihoods_with_a_test_set(tmp_path, likelihood, capsys):
     data, out = tmp_path / "idx", tmp_path / "out"
