@@ -22,7 +22,7 @@ from ..stopping import stopping_rule
 from .progress import reporters
 
 STARTS = "data", "network"
-STEPS = 100  # per epoch, which the default batch size aims at, from 32 to 128 rows
+STEPS = 300  # per epoch, which the default batch size aims at, from 32 to 128 rows
 
 
 def check_callbacks(name, callbacks):
@@ -61,7 +61,7 @@ class FitSettings:
     Parameters
     ----------
     batch_size : int, optional
-        Rows per training step; by default a hundredth of the rows, but from 32 to 128.
+        Rows per training step; by default 1/300 of the rows, but from 32 to 128.
     start : {"data", "network"}
         Where training starts. "data": the decoder's biases are the mean and the
         standard deviation of the data, the sigma of each q(z|x) is 1, and its mu
