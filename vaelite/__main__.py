@@ -69,7 +69,7 @@ OPTIONS = {  # with values: type, default, what the help calls the value, and th
         int,
         None,
         "N",
-        "run exactly N epochs; by default held-out rows decide when to stop (at most 500)",
+        "run exactly N epochs; by default held-out rows decide when to stop (at most 1000)",
     ),
     "--batch-size": (int, 128, "N", "rows per training step (default: 128)"),
     "--start": (

@@ -69,6 +69,7 @@ def test_with_too_few_cells_the_error_still_holds(monkeypatch, rng):
     with pytest.warns(UserWarning, match="too many cells for 8 of 8 rows.* raise n_nodes"):
         value, error = vaelite.Quadrature(vae).log_evidence(X)
     assert (np.abs(value - model.score_samples(X)) <= error).all()
+    assert (error >= 1).all()  # no cell was compared with its halves: all may be wrong
 
 
 def test_a_first_rule_of_many_cells_is_refined_as_well(monkeypatch):

@@ -108,7 +108,7 @@ class FitSettings:
     start: str = "data"
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
-    max_epochs: int = 500
+    max_epochs: int = 1000
     stopping: Any = "heldout"
     tol: float | None = None
     patience: int | None = None
