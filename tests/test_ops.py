@@ -100,6 +100,15 @@ def test_copies_and_reshape(rng):
     check_all_grads(lambda x: ops.reshape(x, (2, -1)), x)
 
 
+def test_cast(rng):
+    x = rng.standard_normal(5).astype(np.float32)
+    assert ops.cast(x, np.float64).dtype == np.float64
+    grad = autograd.grad(lambda x: anp.sum(ops.cast(x, np.float64) ** 2))(x)
+    assert grad.dtype == np.float32
+    assert grad == pytest.approx(2 * x)
+    check_all_grads(lambda x: ops.cast(x, np.float64), x.astype(np.float64))
+
+
 def test_logmeanexp(rng):
     x = 5 * rng.standard_normal((6, 4))
     expected = special.logsumexp(x, axis=0) - np.log(6)

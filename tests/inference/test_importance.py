@@ -55,6 +55,28 @@ def test_more_samples_raise_the_bound(vae, digits):
     assert means == sorted(means)
 
 
+def test_sums_over_parts_are_those_over_all_weights(rng):
+    """Of 100 codes from two sources, in four parts: the estimate, and the heaviest code."""
+    z, log_w = rng.standard_normal((100, 3, 2)), 2 * rng.standard_normal((100, 3))
+    sums = importance._Sums(3, 2, 100)
+    for part, source in enumerate("aabb"):
+        rows = slice(25 * part, 25 * part + 25)
+        sums.add(source, z[rows], log_w[rows])
+    value, _, effective, k = sums.estimate()
+    w = np.exp(log_w)
+    assert value == pytest.approx(np.log(w.mean(axis=0)))
+    assert effective == pytest.approx(w.sum(axis=0) ** 2 / (w**2).sum(axis=0))
+    tail = np.sort(w, axis=0)[-importance.tail_length(100) - 1 :]
+    assert k == pytest.approx(importance.k_hat(tail))
+    assert sums.code == pytest.approx(z[log_w.argmax(axis=0), np.arange(3)])
+
+
+def test_the_noise_of_an_elbo_is_the_same_in_every_call(vae, digits):
+    found = [vaelite.elbo(vae, digits[0][:5], 3, *rng).value for rng in ((), (0,), (1,))]
+    assert np.array_equal(found[0], found[1])
+    assert not np.array_equal(found[0], found[2])
+
+
 @pytest.mark.parametrize("n_samples", [3, 50, 2500])
 def test_memory_is_bounded(n_samples, vae, digits, monkeypatch):
     codes = spy_on_decoder(monkeypatch)
