@@ -65,7 +65,7 @@ def test_damaged_files_are_named(tmp_path, images, message):
 DAMAGED = [b"<html>", gzip.compress(idx(IMAGES))[:-9], gzip.compress(b"x" * 99)[:12] + b"!" * 9]
 
 
-@pytest.mark.parametrize("content", DAMAGED)
+@pytest.mark.parametrize("content", DAMAGED, ids=range(len(DAMAGED)))
 def test_damaged_gzip(tmp_path, content):
     write_pair(tmp_path, pack=True)
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(content)
