@@ -1,28 +1,27 @@
 """The step in NumPy with every derivative written by hand: as fast as NumPy gets, or nearly so.
 
 Every array is reused from step to step, most operations write into one that exists, and no tape is
-recorded. It is for the Gaussian likelihood and relu only, and nobody would want to teach it.
+recorded. Adam is vaelite's. It is for the Gaussian likelihood and relu only.
 """
 
 import numpy as np
 
-from vaelite import Gaussian
+from vaelite import Adam, Gaussian
 from vaelite.arrays import compiled
 from vaelite.training import keep_freed_memory
 
 FLOOR = Gaussian().floor
-BLOCK = 65_536
-LEARNING_RATE, BETA1, BETA2, EPSILON = 1e-3, 0.9, 0.999, 1e-8
+LEARNING_RATE = 1e-3
 
 
 class NumpyByHand:
-    """The lecture's step, and Adam in NumPy, in blocks that stay in the cache."""
+    """The lecture's step."""
 
     def __init__(self, work, params):
         keep_freed_memory()
-        self.work, self.params, self.t, self.arrays = work, params, 0, {}
+        self.work, self.params, self.arrays = work, params, {}
         self.grads = {name: np.empty_like(array) for name, array in params.items()}
-        self.m, self.v = ({n: np.zeros_like(a) for n, a in params.items()} for _ in "mv")
+        self.adam = Adam(LEARNING_RATE)
         self.ones = np.ones(work.batch_size, np.float32)
 
     def array(self, name, *shape):
@@ -54,8 +53,7 @@ class NumpyByHand:
 
     def backward_hidden(self, network, layers, g, to_input):
         """The gradients of a network's hidden layers; return that of its input."""
-        names = list(enumerate(self.work.layers(network)))
-        for i, name in reversed(names):
+        for i, name in reversed(list(enumerate(self.work.layers(network)))):
             g *= layers[i + 1] > 0
             g = self.backward(name, layers[i], g, to_h=i > 0 or to_input)
         return g
@@ -98,45 +96,14 @@ class NumpyByHand:
 
     def step(self, x, eps):
         """Take a step; return the loss before it."""
-        loss, self.t = self.loss_and_gradients(x, eps), self.t + 1
-        scale = np.sqrt((1 - BETA2) / (1 - BETA2**self.t))
-        size = LEARNING_RATE * (1 - BETA1) / (1 - BETA1**self.t) / scale
-        for name in self.params:
-            arrays = (arrays[name] for arrays in (self.params, self.grads, self.m, self.v))
-            self.adam(*(array.reshape(-1) for array in arrays), size, EPSILON / scale)
+        loss = self.loss_and_gradients(x, eps)
+        self.adam.update(self.params, self.grads)
         return float(loss)
-
-    def adam(self, p, g, m, v, size, epsilon):
-        """Change a parameter and its moments in place."""
-        for start in range(0, p.size, BLOCK):
-            block = slice(start, start + BLOCK)
-            m_, v_, g_ = m[block], v[block], g[block]
-            m_ *= BETA1
-            m_ += g_
-            change = g_ * g_
-            v_ *= BETA2
-            v_ += change
-            np.sqrt(v_, out=change)
-            change += epsilon
-            np.divide(m_, change, out=change)
-            change *= size
-            p[block] -= change
 
 
 class NumpyByHandFast(NumpyByHand):
-    """The same with Adam as one loop, compiled by numba."""
+    """The same with Adam compiled by numba from the first step."""
 
     def __init__(self, work, params):
+        compiled.WORTH = 0
         super().__init__(work, params)
-
-        def loop(size, epsilon, p, g, m, v):
-            for i in range(p.size):
-                m[i] = BETA1_ * m[i] + g[i]
-                v[i] = BETA2_ * v[i] + g[i] * g[i]
-                p[i] -= m[i] / (np.sqrt(v[i]) + epsilon) * size
-
-        BETA1_, BETA2_ = np.float32(BETA1), np.float32(BETA2)
-        self.loop = compiled.Loop(loop)
-
-    def adam(self, p, g, m, v, size, epsilon):
-        self.loop(size, epsilon, p, g, m, v)

@@ -120,7 +120,7 @@ defvjp(softplus, lambda ans, x: lambda g: g * SLOPES["softplus"](ans))
 
 @differentiable
 def layer(h, W, b, activation):
-    """``activation(h @ W + b)``, as `affine`; the name of an activation."""
+    """``activation(h @ W + b)``; activation is a name in ``ACTIVATIONS``."""
     out = np.matmul(h, W)
     out += b
     return IN_PLACE[activation](out, out=out)

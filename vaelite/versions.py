@@ -13,7 +13,7 @@ EXTRAS = "numba", "threadpoolctl", "scikit-learn", "pooch", "tqdm", "cupy-cuda12
 AVX2_KERNELS = "Haswell", "Zen"  # OpenBLAS's names
 SLOW_KERNELS = (
     "OpenBLAS uses AVX2 kernels on a processor with AVX-512. Set OPENBLAS_CORETYPE=SkylakeX before "
-    "Python starts; matrix products were 1.7 times as fast on an AMD EPYC with AVX-512"
+    "Python starts: matrix products will be faster"
 )
 BUSY = (
     "the machine has {cores} cores and {load:.1f} running processes, and this one computes with "

@@ -6,7 +6,7 @@ from functools import cache, cached_property
 import numpy as np
 
 FLOATS = {np.dtype("float32"), np.dtype("float64")}
-WORTH = 10**9  # elements: by then numba would have saved more than its import and compiling cost
+WORTH = 10**9  # elements: NumPy takes about as long for them as numba to start
 
 
 @cache
@@ -18,10 +18,10 @@ def has_numba():
 class Loop:
     """A loop over arrays of one dtype, which runs only when numba has compiled it.
 
-    Importing numba and compiling cost about two seconds, or one if the result of an
-    earlier compilation is cached. A short fit takes less. So the loop is ready only
-    after `WORTH` elements in this process; until then NumPy computes. The loop should
-    round as NumPy does, in the same order: then the change does not show.
+    Importing numba and compiling would cost a short fit more than they save. So the
+    loop is ready only after `WORTH` elements in this process; until then NumPy
+    computes. The loop should round as NumPy does, in the same order: then the change
+    does not show.
 
     Parameters
     ----------

@@ -111,7 +111,7 @@ class LatentModel:
         model = self._started(data.n_features, data.n_conditions, data.dtype, seed)
         rows = next(data.spread(ROWS).batches(ROWS)).on_host()
         constant = constant_outputs(model, rows.x)
-        if rule.holds_out:
+        if "val" in evaluated:
             rule.baseline = model._baseline(constant, evaluated["val"])
         if settings.start == "data":
             model._start_near(rows, constant)
