@@ -111,7 +111,20 @@ def _method(name):
     return method
 
 
-METHODS = ["astype", "reshape", "sum", "mean", "min", "max", "all", "any", "copy", "ravel", "view"]
+METHODS = [
+    "astype",
+    "reshape",
+    "dot",
+    "sum",
+    "mean",
+    "min",
+    "max",
+    "all",
+    "any",
+    "copy",
+    "ravel",
+    "view",
+]
 for _name in METHODS:
     setattr(ndarray, _name, _method(_name))
 

@@ -43,7 +43,7 @@ SKIPPED = {
     "calls": {"warn", "print"},  # their arguments are messages
     "keywords": {"strict", "copy", "progress", "stacklevel"},
     # Rows at a time, and thresholds of speed: another value costs memory or time only.
-    "constants": {"BLOCK", "CHUNK", "CHUNK_ROWS", "TINY", "FLUSH_EVERY"},
+    "constants": {"BLOCK", "CHUNK", "CHUNK_ROWS", "TINY", "FLUSH_EVERY", "SMALL"},
 }
 
 

@@ -93,32 +93,32 @@ PLANTED = {
             "return mu + np.exp(2 * logsigma) * eps",
         ),
         "reparameterize: second derivative in logsigma": (
-            "fits(g * anp.exp(logsigma) * eps, logsigma)",
-            'fits(g * anp.exp(__import__("autograd").tracer.getval(logsigma)) * eps, logsigma)',
+            "fits(g * np.exp(logsigma) * eps, logsigma)",
+            'fits(g * np.exp(__import__("autograd").tracer.getval(logsigma)) * eps, logsigma)',
         ),
         "reparameterize: second derivative in eps and logsigma": (
-            "fits(g * anp.exp(logsigma), eps)",
-            'fits(g * anp.exp(__import__("autograd").tracer.getval(logsigma)), eps)',
+            "fits(g * np.exp(logsigma), eps)",
+            'fits(g * np.exp(__import__("autograd").tracer.getval(logsigma)), eps)',
         ),
         "reparameterize: derivative in eps": (
-            "fits(g * anp.exp(logsigma), eps)",
+            "fits(g * np.exp(logsigma), eps)",
             "fits(g, eps)",
         ),
         "reparameterize: logsigma is not summed over samples": (
-            "fits(g * anp.exp(logsigma) * eps, logsigma)",
-            "g * anp.exp(logsigma) * eps",
+            "fits(g * np.exp(logsigma) * eps, logsigma)",
+            "g * np.exp(logsigma) * eps",
         ),
         "Gaussian: second derivatives": (
             "u = _standardize(*args)  # they share it",
             'u = _standardize(*map(__import__("autograd").tracer.getval, args))  # they share it',
         ),
         "Gaussian: second derivative of x in logsigma": (
-            "return u * (g * anp.exp(-logsigma))",
-            'return u * (g * anp.exp(-__import__("autograd").tracer.getval(logsigma)))',
+            "return u * (g * np.exp(-logsigma))",
+            'return u * (g * np.exp(-__import__("autograd").tracer.getval(logsigma)))',
         ),
         "Gaussian: second derivative of mu in logsigma": (
-            "return u * (-g * anp.exp(-logsigma))",
-            'return u * (-g * anp.exp(-__import__("autograd").tracer.getval(logsigma)))',
+            "return u * (-g * np.exp(-logsigma))",
+            'return u * (-g * np.exp(-__import__("autograd").tracer.getval(logsigma)))',
         ),
         "Gaussian: second derivative of logsigma": (
             "return g * (1 - u * u)",
@@ -149,34 +149,34 @@ PLANTED = {
             'lambda g: g[..., None] * __import__("autograd").tracer.getval(mu),',
         ),
         "KL: second derivative in logsigma": (
-            "g[..., None] * (anp.exp(2 * logsigma) - 1 + anp.zeros_like(mu))",
-            'g[..., None] * (anp.exp(2 * __import__("autograd").tracer.getval(logsigma)) - 1 + anp.zeros_like(mu))',
+            "g[..., None] * (np.exp(2 * logsigma) - 1 + 0 * mu)",
+            'g[..., None] * (np.exp(2 * __import__("autograd").tracer.getval(logsigma)) - 1 + 0 * mu)',
         ),
     },
     "ops.py": {
         "affine: second derivative": (
-            "lambda g, h, W: anp.dot(g, W.T)",
-            'lambda g, h, W: anp.dot(g, __import__("autograd").tracer.getval(W).T)',
+            "else g @ W.T",
+            'else g @ __import__("autograd").tracer.getval(W).T',
         ),
         "affine: second derivative in h and W": (
-            "np.matmul(_rows(h).T, _rows(g))",
-            'np.matmul(_rows(__import__("autograd").tracer.getval(h)).T, _rows(g))',
+            "_rows(h).T @ _rows(g)",
+            '_rows(__import__("autograd").tracer.getval(h)).T @ _rows(g)',
         ),
         "affine: bias of a 3-D input": (
             "column_sums(_rows(g))",
             "column_sums(g)",
         ),
         "affine: weights of a 3-D input": (
-            "np.matmul(_rows(h).T, _rows(g))",
-            "np.matmul(_rows(h).T, _rows(g)) / (len(h) if h.ndim == 3 else 1)",
+            "_rows(h).T @ _rows(g)",
+            "_rows(h).T @ _rows(g) / (len(h) if h.ndim == 3 else 1)",
         ),
         "logmeanexp: second derivative": (
-            "lambda g: g * anp.exp(x - ans) / len(x)",
-            'lambda g: g * anp.exp(__import__("autograd").tracer.getval(x - ans)) / len(x)',
+            "lambda g: g * np.exp(x - ans) / len(x)",
+            'lambda g: g * np.exp(__import__("autograd").tracer.getval(x - ans)) / len(x)',
         ),
         "logmeanexp: derivative of the sum": (
-            "lambda g: g * anp.exp(x - ans) / len(x)",
-            "lambda g: g * anp.exp(x - ans)",
+            "lambda g: g * np.exp(x - ans) / len(x)",
+            "lambda g: g * np.exp(x - ans)",
         ),
         "tanh: second derivative": (
             "1 - y * y",
@@ -187,8 +187,8 @@ PLANTED = {
             'g * (ans * (1 - __import__("autograd").tracer.getval(ans)))',
         ),
         "softplus: second derivative": (
-            "-anp.expm1(-y)",
-            '-anp.expm1(-__import__("autograd").tracer.getval(y))',
+            "-np.expm1(-y)",
+            '-np.expm1(-__import__("autograd").tracer.getval(y))',
         ),
         "sum of squares: second derivative": (
             "2 * g[..., None] * x",
@@ -267,6 +267,18 @@ PLANTED = {
         "every array is a dependency": ("if root in nodes}", "}"),
     },
     "adam.py": {
+        "small arrays are written back one element late": (
+            "start += array.size",
+            "start += array.size - 1",
+        ),
+        "the moments of small arrays are not written back": (
+            "zip(changed, (p, m, v), strict=True)",
+            "zip(changed[:1], (p, m, v))",
+        ),
+        "a single array that is a copy is not written back": (
+            "if len(arrays) == 1 and arrays[0].flags.c_contiguous:",
+            "if len(arrays) == 1:",
+        ),
         "the edges of blocks are updated twice, after the fourth": (
             "slice(start, start + BLOCK)",
             "slice(start, start + BLOCK + (start >= 3 * BLOCK))",
@@ -288,8 +300,8 @@ PLANTED = {
             "if False and",
         ),
         "t counts arrays": (
-            "            if name not in self.m:\n",
-            "            self.t += name != next(iter(params))\n            if name not in self.m:\n",
+            "            for name in names:\n",
+            "            self.t += names != [next(iter(params))]\n            for name in names:\n",
         ),
         "t counts twice after 100 steps": ("self.t += 1\n", "self.t += 1 + (self.t > 100)\n"),
         "epsilon is not scaled": ("self.epsilon / scale_v", "self.epsilon"),
@@ -675,7 +687,7 @@ PLANTED = {
             "rng.standard_normal((*mu.shape[:-1], 1), dtype=mu.dtype)",
         ),
         "the floor is hard": (
-            "logsigma = np.logaddexp(logsigma, self.floor)",
+            "logsigma = soft_floor(logsigma, self.floor)",
             "logsigma = np.maximum(logsigma, self.floor)",
         ),
         "the floor is that of 7 bits": ("-math.log(255 *", "-math.log(127 *"),

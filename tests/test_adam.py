@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vaelite import Adam
-from vaelite.adam import BLOCK, FLUSH_EVERY, TINY
+from vaelite.adam import BLOCK, FLUSH_EVERY, SMALL, TINY
 
 
 def textbook_adam(param, grads, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8):
@@ -48,6 +48,25 @@ def test_blocks_do_not_change_the_result(size, rng):
     for g in grads:
         adam.update(params, {"w": g})
     np.testing.assert_allclose(params["w"], textbook_adam(np.zeros(size), grads), 1e-12, 1e-14)
+
+
+def test_small_arrays_that_are_updated_together_move_as_they_do_alone(rng):
+    sizes = {"a": (3,), "b": (2, 5), "large": (SMALL + 1,), "c": (1,), "d": (4, 2)}
+    start = {name: rng.standard_normal(shape) for name, shape in sizes.items()}
+    start |= {"e": start["a"].astype(np.float32), "b": np.asfortranarray(start["b"])}
+    together, adam = {name: w.copy("K") for name, w in start.items()}, Adam(weight_decay=0.1)
+    alone = {name: (w.copy("K"), Adam(weight_decay=0.1)) for name, w in start.items()}
+    for _ in range(3):
+        grads = {name: rng.standard_normal(w.shape).astype(w.dtype) for name, w in start.items()}
+        adam.update(together, grads)
+        for name, (w, own) in alone.items():
+            own.update({name: w}, {name: grads[name]})
+    for name, (w, own) in alone.items():
+        assert together[name].dtype == adam.m[name].dtype == w.dtype
+        for found, expected in zip(
+            (together[name], adam.m[name], adam.v[name]), (w, own.m[name], own.v[name]), strict=True
+        ):
+            np.testing.assert_allclose(found, expected, rtol=1e-5 if name == "e" else 1e-12)
 
 
 def layouts(w):

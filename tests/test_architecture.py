@@ -14,12 +14,12 @@ MODULES = """
     exceptions checks
     arrays.compiled arrays.dispatch arrays.cupy_autograd arrays.backend
     arrays.streams arrays.storage
-    ops
+    gradient ops
     data.rows data.checks data.batches data.dataset data.datasets
     terms
     networks.base networks.dense networks.convolution networks.convolutional networks
     likelihoods.base likelihoods.gaussian likelihoods.bernoulli likelihoods.categorical likelihoods
-    objectives gradient adam stopping state training
+    objectives adam stopping state training
     fitting.progress fitting.settings fitting.trial fitting.run
     models.checks models.constant models.files models.ppca models.examination models.findings
     models.doctor models.outcome models.base models.variational vae

@@ -6,6 +6,7 @@ import numpy as np
 
 from .arrays.dispatch import elementwise
 
+SMALL = 4096  # elements: arrays of at most so many are updated together
 BLOCK = 65_536  # elements: five blocks of this size stay in a core's cache
 TINY = 1e-30  # far below what can move a parameter, far above float32's denormal numbers
 FLUSH_EVERY = 32  # steps; from TINY a moment cannot decay to a denormal number in so few
@@ -73,19 +74,55 @@ class Adam:
         scale_m = (1 - self.beta1) / (1 - self.beta1**self.t)
         scale_v = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.t))
         step_size, epsilon = self.learning_rate * scale_m / scale_v, self.epsilon / scale_v
-        for name, param in params.items():
-            if name not in self.m:
-                self.m[name], self.v[name] = (np.zeros_like(param, order="C") for _ in "mv")
-            if self.weight_decay and param.ndim > 1:
-                param *= 1 - self.learning_rate * self.weight_decay
-            if self.t % FLUSH_EVERY == 0 and param.dtype == np.float32:
-                for moment in self.m[name], self.v[name]:
-                    moment *= abs(moment) > TINY  # denormal numbers make every later step slow
-            arrays = param, grads[name], self.m[name], self.v[name]
-            p, g, m, v = (array.reshape(-1) for array in arrays)
-            _update(g, self.beta1, self.beta2, step_size, epsilon, p, m, v)
-            if not param.flags.c_contiguous:  # p is a copy
-                param[...] = p.reshape(param.shape)
+        numbers = self.beta1, self.beta2, step_size, epsilon
+        for names in _groups(params):
+            for name in names:
+                self._prepare(name, params[name])
+            changed = [[table[name] for name in names] for table in (params, self.m, self.v)]
+            g, p, m, v = map(_join, ([grads[name] for name in names], *changed))
+            _update(g, *numbers, p, m, v)
+            for arrays, joined in zip(changed, (p, m, v), strict=True):
+                _split(joined, arrays)
+
+    def _prepare(self, name, param):
+        """Create the moments; decay the weights; flush moments close to 0."""
+        if name not in self.m:
+            self.m[name], self.v[name] = (np.zeros_like(param, order="C") for _ in "mv")
+        if self.weight_decay and param.ndim > 1:
+            param *= 1 - self.learning_rate * self.weight_decay
+        if self.t % FLUSH_EVERY == 0 and param.dtype == np.float32:
+            for moment in self.m[name], self.v[name]:
+                moment *= abs(moment) > TINY  # denormal numbers make every later step slow
+
+
+def _groups(params):
+    """The names of small arrays of one dtype together, and all others one by one.
+
+    Each operation on an array costs a microsecond of Python, however small the array.
+    """
+    small = {}
+    for name, param in params.items():
+        if param.size > SMALL:
+            yield [name]
+        else:
+            small.setdefault(param.dtype, []).append(name)
+    yield from small.values()
+
+
+def _join(arrays):
+    """The elements of several arrays as one vector; of one array without a copy."""
+    flat = [array.reshape(-1) for array in arrays]
+    return flat[0] if len(flat) == 1 else np.concatenate(flat)
+
+
+def _split(joined, arrays):
+    """Write the elements of a vector back, unless it shares them with its one array."""
+    if len(arrays) == 1 and arrays[0].flags.c_contiguous:
+        return
+    start = 0
+    for array in arrays:
+        array[...] = joined[start : start + array.size].reshape(array.shape)
+        start += array.size
 
 
 def _check_shapes(params, grads):

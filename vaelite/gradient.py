@@ -1,13 +1,33 @@
-"""The gradient of an objective with respect to many named arrays at once.
+"""autograd: formulas with their own derivatives, and the gradient of an objective.
 
-With ``autograd.grad`` of a function of a dict, each look-up in the dict is an operation
-on the tape, whose derivative is a whole dict of zeros. Here each array is a root of the
-tape by itself, so a look-up costs nothing. The rest is plain autograd.
+The gradient is with respect to many named arrays at once. With ``autograd.grad`` of a
+function of a dict, each look-up in the dict is an operation on the tape, whose
+derivative is a whole dict of zeros. Here each array is a root of the tape by itself, so
+a look-up costs nothing. The rest is plain autograd.
 """
+
+import inspect
 
 import numpy as np
 from autograd.core import VJPNode, add_outgrads, vspace
+from autograd.extend import notrace_primitive, primitive
 from autograd.tracer import isbox, new_box, toposort, trace_stack
+
+
+def differentiable(function):
+    """Decorate with autograd's ``primitive``; help() still shows the signature."""
+    return _described(function, primitive(function))
+
+
+def constant(function):
+    """As `differentiable`, for a function whose result has a derivative of 0."""
+    return _described(function, notrace_primitive(function))
+
+
+def _described(function, traced):
+    traced.__module__, traced.__qualname__ = function.__module__, function.__qualname__
+    traced.__signature__ = inspect.signature(function)
+    return traced
 
 
 class NoDependence(TypeError):

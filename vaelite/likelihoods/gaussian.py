@@ -10,7 +10,7 @@ from .. import terms
 from ..checks import warn
 from ..data.checks import LARGE
 from ..networks.base import Head
-from ..ops import full, logistic
+from ..ops import full, logistic, soft_floor
 from .base import Likelihood, check_unit_interval
 
 # The log standard deviation of rounding to 8 bits: -6.78.
@@ -91,7 +91,7 @@ class Gaussian(Likelihood):
         if logsigma is None:
             logsigma = full(mu, (*mu.shape[:-1], 1), math.log(self.sigma))
         elif self.floor is not None:
-            logsigma = np.logaddexp(logsigma, self.floor)
+            logsigma = soft_floor(logsigma, self.floor)
         return mu, logsigma
 
     def constant(self, x):
