@@ -1,15 +1,18 @@
 """The same training step as users of other libraries write it, and the matrix products alone.
 
 Each class takes a `Work` and starting weights with vaelite's names. Its method ``step(x, eps)``
-takes a step and returns the loss before the step. All classes compute the same numbers: the
-Gaussian loss without its constants and with one sigma per image, or the Bernoulli loss; then Adam.
+takes a step and returns the loss before the step; ``evaluate(x, eps)`` returns the loss only. All
+classes compute the same numbers: the Gaussian loss without its constants and with one sigma per
+image, or the Bernoulli loss, with one sample of z or importance-weighted; then Adam.
 """
 
+import math
 from dataclasses import dataclass
 
 import autograd
 import autograd.numpy as anp
 import numpy as np
+from autograd.scipy.special import logsumexp
 from by_hand import NumpyByHand, NumpyByHandFast
 
 import vaelite
@@ -23,7 +26,7 @@ FLOOR = vaelite.Gaussian().floor
 
 @dataclass(frozen=True)
 class Work:
-    """A network, a likelihood and a batch size."""
+    """A network, a likelihood, a batch size, samples of z per image; training or evaluation."""
 
     pixels: int = 784
     hidden_dim: tuple = (512,)
@@ -32,6 +35,8 @@ class Work:
     likelihood: str = "gaussian"
     activation: str = "relu"
     backend: str = "numpy"
+    samples: int = 1
+    training: bool = True
 
     def vae(self):
         """A vaelite model with new random weights."""
@@ -48,7 +53,8 @@ class Vaelite:
 
     def __init__(self, work, params):
         keep_freed_memory()
-        self.objective = work.vae().objective(normalized=False)
+        settings = {"normalized": False, "importance_samples": work.samples}
+        self.objective = work.vae().objective(**settings)
         self.adam = vaelite.Adam(LEARNING_RATE)
         self.to_device = get_backend(work.backend).to_device
         self.params = {name: self.to_device(array) for name, array in params.items()}
@@ -56,6 +62,9 @@ class Vaelite:
     def step(self, x, eps):
         x, eps = self.to_device(x), self.to_device(eps)
         return float(step(self.objective, self.params, self.adam, x, eps))
+
+    def evaluate(self, x, eps):
+        return float(self.objective(self.params, self.to_device(x), self.to_device(eps)))
 
 
 class VaeliteFast(Vaelite):
@@ -70,6 +79,15 @@ class Formulas:
     """The loss, for libraries whose arrays have operators; subclasses define what differs."""
 
     def loss(self, params, x, eps):
+        """The mean over the images; eps is (batch, latent_dim) or (samples, batch, latent_dim)."""
+        if self.work.samples == 1:
+            return self.negelbo(params, x, eps).mean()
+        log_w = -self.negelbo(params, x, eps)
+        return math.log(self.work.samples) - self.logsumexp(log_w, 0).mean()
+
+    def negelbo(self, params, x, eps):
+        """The negative ELBO of each image, or the log weight of each sample with a minus."""
+
         def affine(name, h):
             return self.matmul(h, params[f"{name}.W"]) + params[f"{name}.b"]
 
@@ -83,20 +101,20 @@ class Formulas:
             h = self.activation(affine(layer, h))
         if work.likelihood == "bernoulli":
             logits = affine("decoder.logits", h)
-            nll = (self.softplus(logits) - x * logits).sum()
+            nll = (self.softplus(logits) - x * logits).sum(-1)
         else:
             mu_x = self.sigmoid(affine("decoder.mu", h))
             logsigma_x = FLOOR + self.softplus(affine("decoder.logsigma", h) - FLOOR)
             u = (x - mu_x) / self.exp(logsigma_x)
-            nll = x.shape[1] * logsigma_x.sum() + (u**2).sum() / 2
-        nlq = logsigma.sum() + (((z - mu) / self.exp(logsigma)) ** 2).sum() / 2
-        return (nll + (z**2).sum() / 2 - nlq) / len(x)
+            nll = x.shape[1] * logsigma_x[..., 0] + (u**2).sum(-1) / 2
+        nlq = logsigma.sum(-1) + (((z - mu) / self.exp(logsigma)) ** 2).sum(-1) / 2
+        return nll + (z**2).sum(-1) / 2 - nlq
 
 
 class PlainAutograd(Formulas):
     """autograd with a dict of parameters, `value_and_grad`, and an Adam with temporary arrays."""
 
-    matmul, exp = staticmethod(anp.dot), staticmethod(anp.exp)
+    matmul, exp = staticmethod(anp.matmul), staticmethod(anp.exp)
 
     def __init__(self, work, params):
         self.work, self.params = work, params
@@ -112,6 +130,12 @@ class PlainAutograd(Formulas):
 
     def sigmoid(self, x):
         return 1 / (1 + anp.exp(-x))
+
+    def logsumexp(self, x, axis):
+        return logsumexp(x, axis)
+
+    def evaluate(self, x, eps):
+        return float(self.loss(self.params, x, eps))
 
     def step(self, x, eps):
         self.t += 1
@@ -132,13 +156,25 @@ class MatrixProducts:
         # without the layers to and from the codes
         names = [*work.layers("encoder"), *work.layers("decoder")[1:], outputs]
         self.weights = [params[f"{name}.W"] for name in names]
+        self.samples, self.first_of_decoder = work.samples, len(work.hidden_dim)
+
+    def evaluate(self, x, eps):
+        self.forward(x)
+        return np.nan
+
+    def forward(self, x):
+        inputs = [x]
+        for i, W in enumerate(self.weights):
+            if i == self.first_of_decoder:  # every sample of z goes through the decoder
+                inputs[-1] = np.concatenate([inputs[-1]] * self.samples)
+            inputs.append(inputs[-1] @ W)
+        return inputs
 
     def step(self, x, eps):
-        inputs = [x]
-        for W in self.weights:
-            inputs.append(inputs[-1] @ W)
+        inputs = self.forward(x)
         g = inputs.pop()
         for W, h in zip(reversed(self.weights), reversed(inputs), strict=True):
+            g = g[: len(h)]  # the encoder sees each image once
             h.T @ g
             if h is not x:
                 g = g @ W.T
@@ -156,13 +192,18 @@ class PyTorch(Formulas):
         self.torch, self.work = torch, work
         self.device = "cuda" if work.backend == "cupy" else "cpu"
         self.matmul, self.exp, self.sigmoid = torch.matmul, torch.exp, torch.sigmoid
-        self.softplus = torch.nn.functional.softplus
+        self.softplus, self.logsumexp = torch.nn.functional.softplus, torch.logsumexp
         self.activation = self.softplus if work.activation == "softplus" else torch.relu
         self.params = {
             name: torch.tensor(array, requires_grad=True, device=self.device)
             for name, array in params.items()
         }
         self.optimizer = torch.optim.Adam(self.params.values(), LEARNING_RATE, **self.adam)
+
+    def evaluate(self, x, eps):
+        x, eps = (self.torch.from_numpy(array).to(self.device) for array in (x, eps))
+        with self.torch.no_grad():
+            return self.loss(self.params, x, eps).item()
 
     def step(self, x, eps):
         self.optimizer.zero_grad()
@@ -196,6 +237,7 @@ class JAX(Formulas):
 
         self.work, self.matmul, self.exp = work, jnp.matmul, jnp.exp
         self.sigmoid, self.softplus = jax.nn.sigmoid, jax.nn.softplus
+        self.logsumexp = jax.nn.logsumexp
         self.activation = jax.nn.softplus if work.activation == "softplus" else jax.nn.relu
         params = {name: jnp.asarray(array) for name, array in params.items()}
         m, v = ({n: jnp.zeros_like(a) for n, a in params.items()} for _ in range(2))
@@ -212,6 +254,10 @@ class JAX(Formulas):
             return {name: array - size * change[name] for name, array in params.items()}, m, v, loss
 
         self.update = jax.jit(update, donate_argnums=(0, 1, 2))
+        self.compiled_loss = jax.jit(self.loss)
+
+    def evaluate(self, x, eps):
+        return float(self.compiled_loss(self.state[0], x, eps))
 
     def step(self, x, eps):
         self.t += 1

@@ -39,9 +39,12 @@ WORKS = {
     "tutorial": Work(784, (400,), 50, 256, "bernoulli", "softplus"),
     "deep": Work(784, (512, 256), 10, 128),
     "digits": Work(64, (512,), 2, 128),
+    "lecture, 8 samples": Work(samples=8),
+    "lecture, evaluation": Work(batch_size=1000, training=False),
     "wide, batch 4096": Work(hidden_dim=(2048,), batch_size=4096),
 }
 LIKELIHOODS = {"Pyro": "bernoulli", "NumpyByHand": "gaussian", "NumpyByHandFast": "gaussian"}
+ONE_STEP_ONLY = LIKELIHOODS.keys()  # no importance weighting, no evaluation
 ON_A_GPU = "Vaelite", "PyTorch", "PyTorchFused", "PyTorchCompiled", "JAX"
 BUDGET = 2.5  # seconds of steps per turn
 
@@ -56,12 +59,15 @@ def turn(peer, work, steps):
     images = rng.random((batches, work.batch_size, work.pixels), dtype=np.float32)
     images *= rng.random(work.pixels) < 0.8
     images *= rng.random(images.shape, dtype=np.float32) < 0.25
-    noise = rng.standard_normal((batches, work.batch_size, work.latent_dim), dtype=np.float32)
+    samples = () if work.samples == 1 else (work.samples,)
+    shape = batches, *samples, work.batch_size, work.latent_dim
+    noise = rng.standard_normal(shape, dtype=np.float32)
     runner, times, losses = PEERS[peer](work, params), [], []
+    act = runner.step if work.training else runner.evaluate
     for i in range(steps):
         x, eps = images[i % batches], noise[i % batches]
         start = time.perf_counter()
-        losses.append(runner.step(x, eps))
+        losses.append(act(x, eps))
         times.append(time.perf_counter() - start)
     print(json.dumps([1e3 * statistics.median(times[steps // 5 :]), losses]))
 
@@ -179,8 +185,9 @@ def main():
     default = [w for w in WORKS if args.backend == "cupy" or w != "wide, batch 4096"]
     for name, kernels in itertools.product(args.works or default, args.kernels):
         work = replace(WORKS[name], backend=args.backend)
-        peers = [p for p in installed if LIKELIHOODS.get(p, work.likelihood) == work.likelihood]
-        products = work.batch_size * (work.pixels + sum(work.hidden_dim)) * work.hidden_dim[0]
+        peers = [p for p in installed if can(p, work)]
+        rows = work.batch_size * work.samples
+        products = rows * (work.pixels + sum(work.hidden_dim)) * work.hidden_dim[0]
         steps = args.steps or int(np.clip(BUDGET * 2e10 / products / 1.5, 50, 500))
         row = name if kernels == "default" else f"{name}, {kernels}"
         print(f"{row}: {steps} steps per turn", file=sys.stderr)
@@ -192,6 +199,13 @@ def main():
         replace_block(DOCS / "speed.md", "steps", text)
         draw(results, DOCS / "images" / "speed.png")
     return None
+
+
+def can(peer, work):
+    """Whether a peer does this work."""
+    if peer in LIKELIHOODS and LIKELIHOODS[peer] != work.likelihood:
+        return False
+    return peer not in ONE_STEP_ONLY or (work.samples == 1 and work.training)
 
 
 def replace_block(page, name, lines):
