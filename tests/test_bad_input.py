@@ -50,7 +50,7 @@ DATA = [
     (GOOD - 0.5, ValueError, "identity"),
     ((GOOD > 0.5).astype(np.uint8), ValueError, "largest value is 1"),
     (GOOD[:5], ValueError, "too few to hold out"),
-    (None, TypeError, "object"),
+    (None, TypeError, "got None"),
 ]
 SETTINGS = [
     ({"latent_dim": 0}, ValueError, "latent_dim should be 1 or more, got 0"),

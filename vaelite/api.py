@@ -2,7 +2,7 @@
 
 import inspect
 
-from .checks import check_keywords
+from .checks import check_keywords, check_path
 from .models import files
 from .models.autoencoder import Autoencoder
 from .models.base import OWN_TERMS
@@ -106,7 +106,9 @@ def _keywords(function):
 
 def _fit(kind, function, X, X_test, settings):
     of_model = _keywords(kind.__init__)
-    check_keywords(function.__name__, settings, [*of_model, *_keywords(kind.fit)])
+    of_vae = {**_keywords(VAE.__init__), **_keywords(VAE.fit)}
+    known, where = {**of_model, **_keywords(kind.fit)}, "vaelite.fit, which trains a VAE"
+    check_keywords(function.__name__, settings, known, of_vae, where)
     model = kind(**{name: value for name, value in settings.items() if name in of_model})
     others = {name: value for name, value in settings.items() if name not in of_model}
     return model.fit(X, X_test, **others)
@@ -143,5 +145,6 @@ def load(path, *, backend="numpy", **own):
         If the file is not a saved model, is damaged or of a newer format, or needs
         parts of your own that were not passed.
     """
+    check_path(path)
     check_keywords("load", own, OWN_PARTS)
     return files.load(path, KINDS, own, backend)

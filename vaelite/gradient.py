@@ -13,6 +13,8 @@ from autograd.core import VJPNode, add_outgrads, vspace
 from autograd.extend import notrace_primitive, primitive
 from autograd.tracer import isbox, new_box, toposort, trace_stack
 
+from .checks import check_callable, typed
+
 
 def differentiable(function):
     """Decorate with autograd's ``primitive``; help() still shows the signature."""
@@ -53,8 +55,9 @@ def value_and_grad(objective):
     Raises
     ------
     TypeError
-        (from the returned function) if the value depends on none of the arrays:
-        somewhere the computation left autograd.
+        (from the returned function) if the parameters are not named arrays of floats;
+        or if the value depends on none of them: somewhere the computation left
+        autograd.
     ValueError
         (from the returned function) if the value is not a scalar.
 
@@ -69,7 +72,10 @@ def value_and_grad(objective):
     array([[1., 2.]])
     """
 
+    check_callable("objective", objective)
+
     def gradient(params, *args):
+        _check_params(params)
         end, roots = _trace(objective, params, args)
         if np.shape(end._value) != ():
             shape = np.shape(end._value)
@@ -83,6 +89,20 @@ def value_and_grad(objective):
         return end._value, {name: grad_of(name, array) for name, array in params.items()}
 
     return gradient
+
+
+def _check_params(params):
+    if not callable(getattr(params, "items", None)):  # a box of autograd is not a Mapping
+        raise TypeError(
+            f"the parameters should be a dict of named arrays, such as {{'w': np.zeros(3)}}, got "
+            f"{typed(params)}"
+        )
+    for name, array in params.items():
+        if getattr(getattr(array, "dtype", None), "kind", None) != "f":
+            raise TypeError(
+                f"the parameter {name!r} should be an array of floats, such as np.zeros(3), got "
+                f"{typed(array)}"
+            )
 
 
 def dependencies(objective, params, *args):

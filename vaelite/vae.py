@@ -1,5 +1,6 @@
 """The variational autoencoder: its settings, its networks, and what it minimizes."""
 
+from .checks import explain_keywords
 from .fitting.settings import ELBOSettings, with_settings
 from .models.base import encoder_width, run_encoder
 from .models.checks import check_fitted, check_network
@@ -56,6 +57,7 @@ class VAE(VariationalModel):
     ((1797, 2), (16, 64))
     """
 
+    @explain_keywords
     def __init__(
         self,
         latent_dim=2,
@@ -124,7 +126,7 @@ class VAE(VariationalModel):
         Ctrl-C ends training after the first epoch as a stopping rule would, with a
         warning. A fit that fails leaves the model as it was before.
         """
-        settings = ELBOSettings.checked("fit", settings)
+        settings = ELBOSettings.checked(self, settings)
         objective_class(settings.kl, settings.beta, settings.importance_samples, self.own_terms)
         return self._fit(settings, X, X_test, condition, condition_test)
 

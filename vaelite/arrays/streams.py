@@ -10,6 +10,8 @@ from enum import IntEnum
 
 import numpy as np
 
+from ..checks import shown
+
 SPAWNED = 2**32 - 1  # in a SeedSequence's key, before the address: no Stream or epoch
 
 
@@ -63,7 +65,7 @@ def seed_sequence(rng=None):
     if rng is None or (is_int and rng >= 0):
         return np.random.SeedSequence(None if rng is None else int(rng))
     raise ValueError(
-        f"rng should be None, an int of 0 or more, a SeedSequence or a Generator, got {rng!r}"
+        f"rng should be None, an int of 0 or more, a SeedSequence or a Generator, got {shown(rng)}"
     )
 
 

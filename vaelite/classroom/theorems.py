@@ -28,7 +28,7 @@ import numpy as np
 from scipy import stats
 
 from .. import terms as ours
-from ..checks import check_callable, check_count
+from ..checks import check_callable, check_count, shown
 from ..inference import gradient_estimators
 from ..models.ppca import ProbabilisticPCA
 from ..objectives import ImportanceWeighted, NegELBO
@@ -459,7 +459,8 @@ def prove(statement, terms, max_examples=100, shrink=True):
     phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
     if not hasattr(statement, "cases"):
         raise TypeError(
-            f"statement should be one of THEOREMS, such as THEOREMS['scale_law'], got {statement!r}"
+            "statement should be one of THEOREMS, such as THEOREMS['scale_law'], got "
+            f"{shown(statement)}"
         )
     _check_terms(terms)
     check_count("max_examples", max_examples)
@@ -494,7 +495,7 @@ def counterexample(statement, terms, max_examples=100, shrink=True):
 def _check_terms(terms):
     if not isinstance(terms, Terms):
         raise TypeError(
-            f"terms should be Terms(...), such as Terms(neglogprior=mine), got {terms!r}"
+            f"terms should be Terms(...), such as Terms(neglogprior=mine), got {shown(terms)}"
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays.dispatch import on_device, read_only
 from ..arrays.streams import Stream, generator, seed_sequence
 from ..checks import check_count, check_flag
-from .checks import check_array, check_grey_levels
+from .checks import ROUNDING, check_array, check_grey_levels
 from .rows import RowReader
 
 
@@ -37,7 +37,7 @@ def minibatches(X, batch_size, dtype=np.float32, *, shuffle=False, rng=None, gre
     array, shape (batch, n_features)
         Read-only.
     """
-    order = None
+    batch_size, order = check_count("batch_size", batch_size), None
     if check_flag("shuffle", shuffle):
         if not isinstance(rng, np.random.Generator):
             rng = generator(seed_sequence(rng), Stream.SHUFFLE)
@@ -101,11 +101,11 @@ def quantize(X, levels):
         check_grey_levels(np.atleast_2d(x))
         parts = x.astype(np.int64) * levels // 255
     else:
-        if not (x.min() >= 0 and x.max() <= 1):
+        if not (x.min() >= -ROUNDING and x.max() <= 1 + ROUNDING):
             raise ValueError(
                 f"X should be numbers in [0, 1] or uint8, got values from {x.min():g} to "
                 f"{x.max():g}"
             )
         rounding = np.finfo(np.float32 if x.dtype == np.float32 else np.float64).eps
         parts = x.astype(np.float64) * (levels * (1 + 4 * rounding))
-    return np.minimum(parts, levels - 1).astype(np.uint8 if levels <= 256 else np.int64)
+    return np.clip(parts, 0, levels - 1).astype(np.uint8 if levels <= 256 else np.int64)

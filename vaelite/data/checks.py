@@ -4,10 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..checks import warn
+from ..checks import NO_LABELS, typed, warn
 from .rows import RowReader, WithDtype
 
+ROUNDING = 1e-6  # a number that far outside [0, 1] is at its edge
 CHUNK_BYTES = 2**24  # of data that are read together
+ARRAYS = {  # how to make an array of what is not one
+    type(None): "is a return missing where it comes from?",
+    str: "read the file first: np.load(path)",
+    bytes: "pass np.frombuffer(X, np.uint8), reshaped",
+    dict: "pass one of its values",
+}
 LARGE = 30  # data with values that far from 0 are not standardized
 
 
@@ -36,6 +43,7 @@ class Summary:
 def check_array(X, name="X", any_shape=False):
     """Return an array-like of real numbers, with rows and columns; not a copy."""
     _check_type(X, name)
+    is_list = isinstance(X, (list, tuple))
     has_index, is_frame = hasattr(X, "shape") and hasattr(X, "__getitem__"), hasattr(X, "iloc")
     if has_index and not hasattr(X, "dtype") and not is_frame:
         X = WithDtype(X)
@@ -48,11 +56,18 @@ def check_array(X, name="X", any_shape=False):
             ) from None
     _check_kind(X, name)
     if not any_shape:
-        _check_shape(X.shape, name)
+        _check_shape(X.shape, name, f"np.stack({name})" if is_list else name)
     return X
 
 
 def _check_type(X, name):
+    if isinstance(X, tuple) and len(X) == 2 and np.ndim(X[0]) == 2 and np.ndim(X[1]) == 1:
+        raise TypeError(f"{name} is a pair, perhaps (X, y); pass the first part: {name}[0]")
+    if X is None or isinstance(X, (str, bytes, dict, set)) or hasattr(X, "__next__"):
+        raise TypeError(
+            f"{name} should be an array of numbers, shape (examples, features), got "
+            f"{typed(X)}; {ARRAYS.get(type(X), f'pass np.stack(list({name}))')}"
+        )
     if hasattr(X, "toarray"):
         raise TypeError(
             f"{name} is a sparse matrix; vaelite works on dense arrays: pass {name}.toarray()"
@@ -82,7 +97,7 @@ def _check_kind(X, name):
         )
 
 
-def _check_shape(shape, name):
+def _check_shape(shape, name, array):
     if len(shape) == 0:
         raise ValueError(
             f"Expected 2D array, got scalar array instead: {name} should be (examples, features)"
@@ -90,17 +105,31 @@ def _check_shape(shape, name):
     if len(shape) == 1:
         raise ValueError(
             f"Expected 2D array, got 1D array instead: reshape {name} with {name}.reshape(-1, 1) "
-            f"if it is one feature of many examples, or {name}.reshape(1, -1) if it is one example"
+            f"if it is one feature of many examples, or {name}.reshape(1, -1) if it is one example "
+            f"(X[:1] keeps the axis of rows, X[0] does not)"
         )
     if len(shape) > 2:
         raise ValueError(
             f"Expected 2D array, got {len(shape)}D array of shape {shape} instead: flatten each "
-            f"example first, {name}.reshape(len({name}), -1)"
+            f"example first, {array}.reshape(len({name}), -1)"
         )
     if 0 in shape:
         what = "sample(s)" if shape[0] == 0 else "feature(s)"
         raise ValueError(
             f"Found array with 0 {what} (shape={shape}) while a minimum of 1 is required"
+        )
+
+
+def check_test(X, X_test):
+    """Refuse labels or a setting in the place of the test rows."""
+    if X_test is None or np.ndim(X_test) > 1:
+        return
+    if np.shape(X_test)[:1] == np.shape(X)[:1]:
+        raise ValueError(f"X_test has shape {np.shape(X_test)}, as labels of X have; {NO_LABELS}")
+    if np.ndim(X_test) == 0:
+        raise TypeError(
+            f"X_test should be rows like those of X, got {typed(X_test)}; pass settings by name, "
+            "such as latent_dim=2"
         )
 
 

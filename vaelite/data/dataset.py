@@ -228,7 +228,7 @@ def check_condition(condition, n, dtype, n_conditions=None, *, name="condition")
         raise ValueError(f"the model was fitted without a condition: leave out {name}=")
     if _is_one_row(condition, n, n_conditions):
         condition = np.broadcast_to(np.asarray(condition), (n, n_conditions))
-    if np.ndim(condition) == 1:
+    if np.ndim(condition) < 2:
         raise ValueError(
             f"{name} should have one row per example, shape ({n}, columns), got shape "
             f"{np.shape(condition)}; for class labels y pass np.eye(n_classes)[y]"

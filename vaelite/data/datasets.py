@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..checks import shown
+
 DIGITS_FILE = Path(__file__).with_name("digits.npz")
 SPLITS = {"train": "train", "test": "t10k"}
 IMAGES, LABELS = "images-idx3", "labels-idx1"
@@ -147,7 +149,7 @@ def _data_homes():
 
 def _check_split(split):
     if split not in SPLITS:
-        raise ValueError(f'split should be "train" or "test", got {split!r}')
+        raise ValueError(f'split should be "train" or "test", got {shown(split)}')
 
 
 def _mnist_name(split, kind):

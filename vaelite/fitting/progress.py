@@ -4,6 +4,8 @@ import importlib.util
 import sys
 from math import isnan
 
+from ..checks import shown
+
 
 def evaluated(state):
     """Return the latest evaluated losses of a `State` as text."""
@@ -70,8 +72,8 @@ def reporters(progress):
     ImportError
         For "bar" without tqdm.
     """
-    if progress not in (True, False, "lines", "bar"):
-        raise ValueError(f'progress should be True, False, "lines" or "bar", got {progress!r}')
+    if not isinstance(progress, (bool, str)) or progress not in (True, False, "lines", "bar"):
+        raise ValueError(f'progress should be True, False, "lines" or "bar", got {shown(progress)}')
     if progress is True and sys.stderr.isatty() and importlib.util.find_spec("tqdm"):
         bar = Bar()
         return [bar, Lines(bar.tqdm.write)]

@@ -9,12 +9,14 @@ import numpy as np
 
 from ..arrays.streams import seed_sequence
 from ..checks import (
+    check_accepts,
     check_callable,
     check_choice,
     check_count,
     check_flag,
     check_keywords,
     check_number,
+    shown,
     warn,
 )
 from ..objectives import objective_class
@@ -29,8 +31,10 @@ def check_callbacks(name, callbacks):
     """Return one callback, or several, as a tuple."""
     callbacks = [callbacks] if callable(callbacks) else callbacks
     if not isinstance(callbacks, (list, tuple)):
-        raise TypeError(f"callbacks should be a callable or a list of them, got {callbacks!r}")
-    return tuple(check_callable("a callback", callback) for callback in callbacks)
+        raise TypeError(f"callbacks should be a callable or a list of them, got {shown(callbacks)}")
+    for callback in callbacks:
+        check_accepts("callback", check_callable("a callback", callback), "model", "state")
+    return tuple(callbacks)
 
 
 def _optional(check):
@@ -43,7 +47,7 @@ CONSTRAINTS = {
     "start": partial(check_choice, choices=STARTS),
     "learning_rate": positive,
     "max_epochs": check_count,
-    "validation_fraction": partial(check_number, low=0, high=1),
+    "validation_fraction": _optional(partial(check_number, low=0, high=1)),
     "steps_per_epoch": _optional(check_count),
     "log_every": check_count,
     "normalized": check_flag,
@@ -83,8 +87,8 @@ class FitSettings:
     patience : int, optional
         Epochs that "heldout" waits for an improvement before it lowers the learning
         rate, and at last before it stops; 20 by default.
-    validation_fraction : float
-        Part of the rows that "heldout" holds out.
+    validation_fraction : float, optional
+        Part of the rows that "heldout" holds out; 0.1 by default.
     steps_per_epoch : int, optional
         End an epoch after this many batches, for very large data. After an epoch, no
         more rows are evaluated than it was trained on.
@@ -112,7 +116,7 @@ class FitSettings:
     stopping: Any = "heldout"
     tol: float | None = None
     patience: int | None = None
-    validation_fraction: float = 0.1
+    validation_fraction: float | None = None
     steps_per_epoch: int | None = None
     normalized: bool = True
     rng: Any = None
@@ -129,10 +133,22 @@ class FitSettings:
             if setting.name in CONSTRAINTS:
                 value = CONSTRAINTS[setting.name](setting.name, getattr(self, setting.name))
                 object.__setattr__(self, setting.name, value)
-        self.rule()
+        self._check_fraction()
         reporters(self.progress)
         if not isinstance(self.rng, np.random.Generator):
             seed_sequence(self.rng)
+
+    def _check_fraction(self):
+        if not self.rule().holds_out and self.validation_fraction is not None:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction:g} has no meaning with "
+                f"stopping={shown(self.stopping)}, which holds no rows out"
+            )
+
+    @property
+    def held_out_fraction(self):
+        """The part of the rows that a rule with held-out rows gets."""
+        return 0.1 if self.validation_fraction is None else self.validation_fraction
 
     @classmethod
     def names(cls):
@@ -140,9 +156,12 @@ class FitSettings:
         return [setting.name for setting in fields(cls) if setting.name not in cls.excluded]
 
     @classmethod
-    def checked(cls, function, keywords):
-        """Return the settings of a call; for an unknown one, suggest the nearest."""
-        check_keywords(function, keywords, cls.names())
+    def checked(cls, model, keywords):
+        """Return the settings of a model's fit; refuse unknown ones."""
+        kind = type(model)
+        of_model = inspect.signature(kind).parameters
+        name, where = f"{kind.__name__}.fit", f"{kind.__name__}(...)"
+        check_keywords(name, keywords, cls.names(), of_model, where)
         return cls(**keywords)
 
     def rule(self):
@@ -186,6 +205,11 @@ class ELBOSettings(FitSettings):
 
     def __post_init__(self):
         super().__post_init__()
+        if self.warmup_epochs > self.max_epochs:
+            raise ValueError(
+                f"warmup_epochs={self.warmup_epochs} is above max_epochs={self.max_epochs}: the KL "
+                "part would never have its full weight; lower it, or raise max_epochs"
+            )
         objective_class(self.kl, self.beta, self.importance_samples, ())
         if self.importance_samples > 1 and self.warmup_epochs:
             raise ValueError(
@@ -231,8 +255,8 @@ class MeanFieldSettings(ELBOSettings):
         rule = super().rule()
         if rule.holds_out:
             raise ValueError(
-                f"stopping should be one of 'epochs', 'lecture', got {self.stopping!r}: held-out "
-                "rows would have no mu and no logsigma"
+                f"stopping should be one of 'epochs', 'lecture', got {shown(self.stopping)}: "
+                "held-out rows would have no mu and no logsigma"
             )
         return rule
 

@@ -1,5 +1,8 @@
 """What every likelihood has: heads, parameters, a density, a mean, samples, checks."""
 
+import numpy as np
+
+from ..data.checks import ROUNDING
 from ..networks.base import Head
 
 
@@ -94,9 +97,15 @@ def check_pixels(x, n):
 def check_unit_interval(summary, why, alternative):
     """Refuse data outside [0, 1]."""
     low, high = summary.low.min(), summary.high.max()
-    if low < 0 or high > 1:
+    outside = np.flatnonzero((summary.low < -ROUNDING) | (summary.high > 1 + ROUNDING))
+    if outside.size:
         advice = f"rescale X, or pass likelihood={alternative}"
-        if low >= 0 and high <= 255:
+        if outside.size == 1 < summary.low.size:
+            advice = (
+                f"only column {outside[0]} has values outside [0, 1]. If it contains labels, "
+                f"remove it: np.delete(X, {outside[0]}, axis=1)"
+            )
+        elif low >= 0 and high <= 255:
             advice = (
                 "divide by 255"
                 if high > 128

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import autograd.numpy as np
 
 from .. import terms
-from ..checks import warn
+from ..checks import shown, warn
 from ..data.checks import LARGE
 from ..networks.base import Head
 from ..ops import full, logistic, soft_floor
@@ -64,14 +64,14 @@ class Gaussian(Likelihood):
         if self.mean not in ("logistic", "identity"):
             raise ValueError(
                 f'mean should be "logistic" (data in [0, 1]) or "identity" (any real data), '
-                f"got {self.mean!r}"
+                f"got {shown(self.mean)}"
             )
         if not isinstance(self.sigma, str):
             _set_float(self, "sigma", _is_finite(self.sigma) and self.sigma > 0, "above 0")
         elif self.sigma not in ("image", "shared", "pixel"):
             raise ValueError(
                 f'sigma should be "image", "shared", "pixel" or a number above 0, '
-                f"got {self.sigma!r}"
+                f"got {shown(self.sigma)}"
             )
         if self.floor is not None:
             _set_float(self, "floor", _is_finite(self.floor), "that is finite, or None")
@@ -155,5 +155,5 @@ def _set_float(likelihood, name, is_valid, expected):
     value = getattr(likelihood, name)
     if not is_valid:
         names = '"image", "shared", "pixel" or ' if name == "sigma" else ""
-        raise ValueError(f"{name} should be {names}a number {expected}, got {value!r}")
+        raise ValueError(f"{name} should be {names}a number {expected}, got {shown(value)}")
     object.__setattr__(likelihood, name, float(value))

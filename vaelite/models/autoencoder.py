@@ -1,6 +1,7 @@
 """The autoencoder: the same networks as the VAE's, without noise, prior and KL."""
 
 from .. import training
+from ..checks import explain_keywords
 from ..fitting.settings import FitSettings, with_settings
 from ..networks import Head
 from ..networks.dense import dense_unless_given
@@ -38,6 +39,7 @@ class Autoencoder(LatentModel):
 
     has_posterior = False
 
+    @explain_keywords
     def __init__(
         self,
         latent_dim=2,
@@ -73,7 +75,7 @@ class Autoencoder(LatentModel):
         Autoencoder
             This one.
         """
-        settings = FitSettings.checked("fit", settings)
+        settings = FitSettings.checked(self, settings)
         return self._fit(settings, X, X_test, condition, condition_test)
 
     def networks(self):

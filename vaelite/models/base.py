@@ -15,8 +15,17 @@ from ..adam import Adam
 from ..arrays.backend import BACKENDS, get_backend
 from ..arrays.dispatch import read_only
 from ..arrays.streams import Stream, generator, sampling_generator, seed_sequence
-from ..checks import check_callable, check_choice, check_count, check_dtype, warn
-from ..data.checks import check_array, check_width, summarize
+from ..checks import (
+    check_callable,
+    check_choice,
+    check_count,
+    check_dtype,
+    check_flag,
+    check_path,
+    explain_keywords,
+    warn,
+)
+from ..data.checks import check_array, check_test, check_width, summarize
 from ..data.dataset import Dataset
 from ..exceptions import ConvergenceWarning, FitWarning
 from ..fitting.progress import ModelCallback, reporters
@@ -102,6 +111,7 @@ class LatentModel:
 
     def _fit(self, settings, X, X_test=None, condition=None, condition_test=None):
         seed, rule = seed_sequence(settings.rng), settings.rule()
+        check_test(X, X_test)
         data, evaluated = self._datasets(settings, seed, rule, (X, condition))
         if X_test is None and condition_test is not None:
             raise ValueError("condition_test is for X_test, which was not passed")
@@ -137,7 +147,7 @@ class LatentModel:
         name, evaluated = "eval", data
         if rule.holds_out:
             rng = generator(seed, Stream.SPLIT)
-            data, evaluated = data.split(settings.validation_fraction, rng)
+            data, evaluated = data.split(settings.held_out_fraction, rng)
             name = "val"
         if settings.steps_per_epoch and self.is_amortized:
             rows = settings.steps_per_epoch * settings.for_rows(len(data)).batch_size
@@ -276,6 +286,7 @@ class LatentModel:
 
     def _terms(self, normalized):
         """The terms that this model is trained with: vaelite's or your own."""
+        check_flag("normalized", normalized)
         ours = {
             "negloglikelihood": self.likelihood.negloglikelihood,
             "neglogprior": terms.neglogprior,
@@ -313,6 +324,7 @@ class LatentModel:
         batches = codes.given(condition, self.n_conditions).batches(CHUNK_ROWS)
         return self._by_chunks(lambda params, c: self._decode(params, c.x, c.condition), batches)
 
+    @explain_keywords
     def sample(self, n, rng=None, *, mean=False, condition=None):
         """Generate data: z ~ N(0, I), then x ~ p(x|z).
 
@@ -336,7 +348,8 @@ class LatentModel:
         z = rng.standard_normal((n, self.latent_dim), dtype=self.solution.dtype)
         outputs = self._decode_codes(z, condition)
         likelihood = self.likelihood
-        return likelihood.expectation(*outputs) if mean else likelihood.sample(rng, *outputs)
+        is_mean = check_flag("mean", mean)
+        return likelihood.expectation(*outputs) if is_mean else likelihood.sample(rng, *outputs)
 
     def save(self, path):
         """Write the model to one .npz file, without pickle; `vaelite.load` reads it.
@@ -353,6 +366,7 @@ class LatentModel:
             If the file cannot be written.
         """
         check_fitted(self)
+        check_path(path)
         files.save(self, path)
 
     def batches(self, X, rows=CHUNK_ROWS, *, condition=None):

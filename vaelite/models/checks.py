@@ -2,11 +2,17 @@
 
 import numpy as np
 
+from ..checks import shown
 from ..exceptions import NotFittedError
 
 
 def check_fitted(model):
-    """Raise NotFittedError for a model without a solution."""
+    """Raise NotFittedError for a model without a solution, TypeError for no model."""
+    if isinstance(model, type) or not hasattr(model, "solution"):
+        raise TypeError(
+            f"expected a fitted model, such as vaelite.fit(X), got {shown(model)}; the model is "
+            "the first argument"
+        )
     if model.solution is None:
         name = type(model).__name__
         raise NotFittedError(f"this {name} is not fitted yet; call fit(X) first, or vaelite.fit(X)")
@@ -63,7 +69,7 @@ def _check_methods(name, value, methods, expected):
         raise TypeError(f"{name} should be an object, got the class {kind}; pass {kind}()")
     for method in methods:
         if not callable(getattr(value, method, None)):
-            raise TypeError(f"{name} should be {expected}, got {value!r} without {method}()")
+            raise TypeError(f"{name} should be {expected}, got {shown(value)} without {method}()")
     return value
 
 
@@ -79,7 +85,9 @@ def check_params(owner, params, shapes, dtype=None):
     dtype : dtype, optional
     """
     if not isinstance(params, dict):
-        raise TypeError(f"the parameters of {owner} should be a dict of arrays, got {params!r}")
+        raise TypeError(
+            f"the parameters of {owner} should be a dict of arrays, got {shown(params)}"
+        )
     if params.keys() != shapes.keys():
         raise ValueError(
             f"the parameters of {owner} should be {', '.join(shapes)}, got {', '.join(params)}"
@@ -92,4 +100,6 @@ def check_params(owner, params, shapes, dtype=None):
                 f"{name} of {owner} should be an array of {expected} of shape {shape}, got "
                 f"{kind} of shape {np.shape(array)}"
             )
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} of {owner} has numbers that are not finite")
     return params

@@ -8,6 +8,7 @@ import numpy as np
 from .. import training
 from ..adam import Adam
 from ..arrays.dispatch import number
+from ..checks import explain_keywords
 from ..fitting.run import Run
 from ..fitting.settings import MeanFieldSettings, with_settings
 from ..networks.dense import dense_unless_given
@@ -56,6 +57,7 @@ class MeanField(VariationalModel):
 
     is_amortized = False
 
+    @explain_keywords
     def __init__(
         self,
         latent_dim=2,
@@ -83,6 +85,7 @@ class MeanField(VariationalModel):
         if self.backend.name != "numpy":
             raise ValueError(f'MeanField computes in NumPy only, got backend="{backend}"')
 
+    @explain_keywords
     @with_settings(MeanFieldSettings)
     def fit(self, X, *, condition=None, **settings):
         """Train the decoder on the rows of X, together with their mu and logsigma.
@@ -102,7 +105,7 @@ class MeanField(VariationalModel):
         MeanField
             This one.
         """
-        settings = MeanFieldSettings.checked("MeanField.fit", settings)
+        settings = MeanFieldSettings.checked(self, settings)
         objective_class(settings.kl, settings.beta, 1, self.own_terms)
         return self._fit(settings, X, condition=condition)
 

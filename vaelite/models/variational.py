@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import training
 from ..arrays.streams import Stream, sampling_generator
+from ..checks import check_flag
 from .base import LatentModel
 
 
@@ -61,7 +62,7 @@ class VariationalModel(LatentModel):
         array, shape (n, n_features)
         """
         z, logsigma = self.encode(X, condition=condition)
-        if sample:
+        if check_flag("sample", sample):
             noise = sampling_generator(rng, Stream.RECONSTRUCT)
             eps = noise.standard_normal(z.shape, dtype=z.dtype)
             z = self.objective().reparameterize(z, logsigma, eps)

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import autograd.numpy as np
 
-from ..checks import check_choice, check_count, check_sizes
+from ..checks import check_choice, check_count, check_sizes, shown
 from ..ops import ACTIVATIONS, affine, reshape
 from .base import INITS, Network
 from .convolution import convolve, convolve_transposed
@@ -267,7 +267,7 @@ def _check_image_shape(shape):
     if not isinstance(shape, (tuple, list)) or len(shape) not in (2, 3):
         raise ValueError(
             "image_shape should be (height, width) or (height, width, channels), for example "
-            f"(28, 28), got {shape!r}"
+            f"(28, 28), got {shown(shape)}"
         )
     return tuple(check_count("image_shape", size) for size in (*shape, 1)[:3])
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..checks import check_count
+from ..checks import check_count, shown
 
 try:
     import matplotlib.pyplot as plt
@@ -43,7 +43,7 @@ def check_image_shape(images, image_shape):
     if image_shape is None:
         image_shape = (math.isqrt(D), math.isqrt(D))
     if np.shape(image_shape) != (2,):
-        raise ValueError(f"image_shape should be (rows, columns), got {image_shape!r}")
+        raise ValueError(f"image_shape should be (rows, columns), got {shown(image_shape)}")
     image_shape = tuple(check_count("image_shape", size) for size in image_shape)
     if math.prod(image_shape) != D:
         raise ValueError(

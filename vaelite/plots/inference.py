@@ -5,6 +5,7 @@ from itertools import cycle
 import numpy as np
 from matplotlib.patches import Ellipse
 
+from ..checks import shown
 from ..data.batches import to_float
 from ..inference.gradient_estimators import ESTIMATORS, measure
 from ..inference.quadrature import Quadrature
@@ -42,7 +43,7 @@ def posterior(vae, x, q=None, n_nodes=401, ax=None):
         )
     if q is not None and not isinstance(q, dict):
         raise TypeError(
-            f"q should be a dict of pairs, such as {{'best q': (mu, logsigma)}}, got {q!r}"
+            f"q should be a dict of pairs, such as {{'best q': (mu, logsigma)}}, got {shown(q)}"
         )
     x, grid, ax = np.asarray(x).reshape(1, -1), Quadrature(vae, n_nodes), ax or new_axes((5.5, 5))
     own = "encoder's q(z|x)" if vae.is_amortized else "inferred q(z|x)"
