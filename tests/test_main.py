@@ -59,10 +59,78 @@ def test_labels_that_do_not_fit_are_refused_before_training(tmp_path, digits, ca
     assert err == f"error: {path} has 1797 images, but labels of shape (1796,)\n"
 
 
-def test_pictures_of_an_earlier_run_are_removed(tmp_path):
+def test_pictures_of_an_earlier_run_are_kept_and_named(tmp_path, capsys):
     assert main([*QUICK, "--out", str(tmp_path)]) == 0
+    before = (tmp_path / "latent_grid.png").read_bytes()
+    assert "of an earlier one" not in capsys.readouterr().out
     assert main([*QUICK, "--latent-dim", "3", "--out", str(tmp_path)]) == 0
-    assert not (tmp_path / "latent_grid.png").exists()
+    assert (tmp_path / "latent_grid.png").read_bytes() == before
+    said = "not of this model, but of an earlier one: latent_grid.png in "
+    assert said in capsys.readouterr().out
+
+
+def test_beta(tmp_path):
+    assert main([*QUICK, "--beta", "8", "--out", str(tmp_path)]) == 0
+    settings = {"hidden_dim": 16, "max_epochs": 2, "stopping": "epochs", "start": "network"}
+    settings["batch_size"] = 128
+    X, fitted = vaelite.load_digits()[0], vaelite.load(tmp_path / "model.npz")
+    losses = [vaelite.fit(X, beta=beta, rng=0, **settings).history for beta in (8, 1)]
+    found = [history["eval_loss"][-1] for history in (fitted.history, *losses)]
+    assert found[0] == pytest.approx(found[1])
+    assert found[0] != pytest.approx(found[2], abs=0.1)
+
+
+def damaged_files(folder):
+    """Files with the names of arrays, by what is wrong with them."""
+    np.savez(folder / "whole.npz", X=np.ones((50, 4)))
+    content = (folder / "whole.npz").read_bytes()
+    yield "short.npz", content[:-40]
+    yield "flipped.npz", content[:200] + bytes([content[200] ^ 255]) + content[201:]
+    yield "page.npz", b"<html>"
+    yield "page.npy", b"<html>"
+    yield "empty.npy", b""
+    yield "empty.npz", b""
+    yield "renamed.npy", content
+    np.save(folder / "objects.npy", np.array([{}]), allow_pickle=True)
+    yield "objects.npy", (folder / "objects.npy").read_bytes()
+
+
+def test_damaged_files_are_one_line_and_never_advice_to_load_pickles(tmp_path, capsys):
+    for name, content in damaged_files(tmp_path):
+        (tmp_path / name).write_bytes(content)
+        assert main(["--data", str(tmp_path / name), "--out", str(tmp_path / "out")]) == 1
+        err = capsys.readouterr().err
+        assert err.startswith(f"error: {tmp_path / name} contains no arrays of numbers"), name
+        assert len(err.splitlines()) == 1, name
+        assert "pickle" not in err, name
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "message"),
+    [
+        (vaelite.TrainingError("epoch 1, batch 0: the loss is not finite"), 1, "epoch 1, batch 0"),
+        (MemoryError("6.7 GiB"), 1, "not enough memory (6.7 GiB); a smaller --hidden-dim"),
+        (KeyboardInterrupt(), 130, "interrupted from the keyboard"),
+    ],
+)
+def test_faults_while_training_are_one_line(tmp_path, capsys, monkeypatch, fault, status, message):
+    def fail(*args, **settings):
+        raise fault
+
+    monkeypatch.setattr(vaelite, "fit", fail)
+    assert main([*QUICK, "--out", str(tmp_path)]) == status
+    err = capsys.readouterr().err
+    assert err.startswith("error: ")
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_diverging_fit_ends_with_one_line(tmp_path, capsys):
+    assert main([*QUICK, "--learning-rate", "1e30", "--out", str(tmp_path)]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: training stopped in epoch 1")
+    assert len(err.splitlines()) == 1
 
 
 def test_advice_is_printed_unless_quiet(tmp_path, capsys, monkeypatch):
@@ -96,6 +164,8 @@ def test_other_likelihoods_with_a_test_set(tmp_path, likelihood, capsys):
         (["--sigma", "row"], "sigma should be"),
         (["--likelihood", "bernouli"], "did you mean 'bernoulli'"),
         (["--test"], "--test is for MNIST"),
+        (["--beta", "-1"], "beta should be 0 or more"),
+        (["--out", __file__], "--out should be a folder"),
     ],
 )
 def test_mistakes_are_one_line(tmp_path, capsys, arguments, message):

@@ -5,6 +5,7 @@ import math
 import os
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,10 @@ PICTURES = (
     "average_reconstructions",
     "latent_grid",
 )
+
+
+EXPECTED = ValueError, TypeError, OSError, ImportError, RuntimeError, vaelite.TrainingError
+WRITE = "write such a file with np.save(path, X) or np.savez(path, X=X, y=y)"
 
 
 def number_or_name(text):
@@ -65,6 +70,7 @@ OPTIONS = {  # with values: type, default, what the help calls the value, and th
         "gaussian: image (one sigma per image, default), shared (one for all), pixel (one per "
         "pixel), or a fixed number",
     ),
+    "--beta": (float, 1.0, "X", "weight of the KL part (default: 1)"),
     "--epochs": (
         int,
         None,
@@ -120,7 +126,16 @@ def main(arguments=None):
     args, start = parse(arguments), time.perf_counter()
     try:
         pictures = run(args)
-    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
+    except KeyboardInterrupt:  # before the first epoch: later ones end training only
+        print("error: interrupted from the keyboard", file=sys.stderr)
+        return 130
+    except MemoryError as error:
+        print(
+            f"error: not enough memory ({error}); a smaller --hidden-dim or --batch-size needs less",
+            file=sys.stderr,
+        )
+        return 1
+    except EXPECTED as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"wrote model.npz, {', '.join(pictures)} into {args.out}{os.sep}")
@@ -143,7 +158,7 @@ def run(args):
             images if images is None else vaelite.quantize(images, args.levels)
             for images in (X, X_test)
         )
-    args.out.mkdir(parents=True, exist_ok=True)
+    check_folder(args.out)
     if not args.quiet:
         for sentence in advice():
             print(f"> advice: {sentence}")
@@ -152,9 +167,20 @@ def run(args):
         print(f"> {vae.summary()}")
     print(vaelite.ledger(vae, X if X_test is None else X_test))
     vae.save(args.out / "model.npz")
-    for name in PICTURES:  # of an earlier run
-        (args.out / f"{name}.png").unlink(missing_ok=True)
-    return draw(vae, *((X, y) if X_test is None else (X_test, y_test)), args)
+    written = draw(vae, *((X, y) if X_test is None else (X_test, y_test)), args)
+    others = {f"{name}.png" for name in PICTURES} - set(written)
+    if old := ", ".join(sorted(name for name in others if (args.out / name).exists())):
+        print(f"not of this model, but of an earlier one: {old} in {args.out}{os.sep}")
+    return written
+
+
+def check_folder(folder):
+    """Create the folder of the results, or refuse it before training."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--out should be a folder, but {folder} is a file")
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"no permission to write into {folder}; pass another --out")
 
 
 def likelihood_of(args):
@@ -167,7 +193,7 @@ def likelihood_of(args):
 def settings_of(args):
     """Return the other settings of `vaelite.fit` as a dict."""
     names = "latent_dim", "hidden_dim", "activation", "init", "backend"
-    names += "batch_size", "learning_rate", "start"
+    names += "batch_size", "learning_rate", "start", "beta"
     settings = {name: getattr(args, name) for name in names}
     if args.epochs is not None:
         settings |= {"max_epochs": args.epochs, "stopping": "epochs"}
@@ -194,15 +220,31 @@ def load_data(what, split="train"):
             "--data should be digits, mnist, a folder of IDX files, or a .npy or .npz file, got "
             f"{what!r}"
         )
-    found = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
-    if path.suffix == ".npy":
-        return _rows(found), None
-    if "X" not in found:
+    arrays = read_arrays(path)
+    if "X" not in arrays:
         raise ValueError(
-            f"{path} has {', '.join(found) or 'no arrays'}; the images should have the name X, the "
-            "labels y"
+            f"{path} has {', '.join(arrays) or 'no arrays'}; the images should have the name X, "
+            "the labels y"
         )
-    return _rows(found["X"]), found.get("y")
+    X = arrays["X"]
+    return X.reshape(len(X), -1) if X.ndim > 2 else X, arrays.get("y")
+
+
+def read_arrays(path):
+    """Return the arrays of a file by name; that of a .npy file is X."""
+    try:
+        with open(path, "rb"):  # its errors name the file
+            pass
+        if path.suffix == ".npy":
+            return {"X": np.lib.format.open_memmap(path, mode="r")}
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as found:
+            return dict(found)
+    except OSError:
+        raise
+    except Exception as error:  # zipfile, zlib and NumPy raise many kinds of errors
+        raise ValueError(
+            f"{path} contains no arrays of numbers, or it is damaged; {WRITE}"
+        ) from error
 
 
 def draw(vae, X, y, args):
@@ -232,11 +274,6 @@ def draw(vae, X, y, args):
     for name, figure in drawn.items():
         figure().figure.savefig(args.out / f"{name}.png", dpi=120)
     return [f"{name}.png" for name in drawn]
-
-
-def _rows(X):
-    """Images of any shape as rows."""
-    return X.reshape(len(X), -1) if X.ndim > 2 else X
 
 
 if __name__ == "__main__":

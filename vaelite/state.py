@@ -212,4 +212,5 @@ class TrainState:
 
 def param_norm(params):
     """The sum of the arrays' Euclidean norms."""
-    return float(sum(np.linalg.norm(array) for array in params.values()))
+    with np.errstate(over="ignore"):  # a diverging fit ends with one error, not with warnings
+        return float(sum(np.linalg.norm(array) for array in params.values()))
