@@ -131,7 +131,7 @@ def main(arguments=None):
         return 130
     except MemoryError as error:
         print(
-            f"error: not enough memory ({error}); a smaller --hidden-dim or --batch-size needs less",
+            f"error: not enough memory ({error}); take a smaller --hidden-dim or --batch-size",
             file=sys.stderr,
         )
         return 1

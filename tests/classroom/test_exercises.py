@@ -1,5 +1,8 @@
 """Verdicts on a reader's answers: not written yet, right, or not right and why."""
 
+import subprocess
+import sys
+
 import autograd.numpy as anp
 import numpy as np
 import pytest
@@ -79,12 +82,46 @@ def test_a_function_without_autograd_is_explained(capsys):
     assert "(while autograd differentiates it; is np autograd.numpy?)" in said
 
 
+def test_a_test_that_returns_true_or_false(capsys):
+    for answer, said in ((lambda x: 4, "Right.\n"), (lambda x: 5, "Not right yet.\n")):
+        assert verdict(answer, lambda f: f(2) == 4, capsys) == said
+        assert verdict(answer, lambda f: np.bool_(f(2) == 4), capsys) == said
+    with pytest.raises(TypeError, match="what a test returns should be True or False, got 5"):
+        check(lambda x: 5, lambda f: f(2))
+    with pytest.raises(TypeError, match="test should be callable, got 7"):
+        check(2, 7)
+
+
+@pytest.mark.parametrize("fault", [NameError, RuntimeError, ValueError])
+def test_a_mistake_in_the_test_is_no_verdict(fault, capsys):
+    def mistaken(f):
+        assert f(2) == 4
+        raise fault("in the test")
+
+    said = verdict(lambda x: 4, mistaken, capsys)
+    assert said.startswith(f"No verdict. The test raised {fault.__name__}: in the test. ")
+    assert verdict(lambda x: 5, mistaken, capsys).startswith("Not right yet.")
+
+
+def test_python_without_assert_gives_no_verdict():
+    code = (
+        "from vaelite.classroom.exercises import check\n"
+        "def test(f): assert f(2) == 4\n"
+        "check(lambda x: 5, test)"
+    )
+    command = [sys.executable, "-O", "-c", code]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.stdout == ""
+    assert "RuntimeError: python -O removes assert" in ran.stderr
+
+
 def test_verdicts_on_other_answers(capsys):
     def is_two(answer):
         assert answer == 2, "one and one"
 
     assert verdict(2, is_two, capsys) == "Right.\n"
     assert verdict(3, is_two, capsys).startswith("Not right yet. one and one")
-    assert verdict("two", np.linalg.norm, capsys).startswith("Not right yet. ")
+    said = verdict("two", np.linalg.norm, capsys)
+    assert said.startswith("No verdict. The test raised ValueError: could not convert")
     with pytest.raises(ValueError, match="name should be one of"):
         identities("neglogpriors")

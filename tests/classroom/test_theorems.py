@@ -3,11 +3,14 @@
 They hold for vaelite's terms, and each usual mistake breaks at least one of them.
 """
 
+import ast
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from wrong_terms import MUTANTS, seen
 
 import vaelite
@@ -145,3 +148,18 @@ def test_arguments_that_are_not_terms_are_refused():
         refuted(Terms(), max_examples=0)
     with pytest.raises(TypeError, match="one of THEOREMS"):
         prove("scale_law", Terms())
+
+
+def test_a_hypothesis_test_around_refuted_changes_nothing():
+    @settings(max_examples=2, database=None)
+    @given(st.integers())
+    def test(number):
+        assert refuted(Terms(), max_examples=2) == {}
+
+    test()
+
+
+def test_nothing_depends_on_assert_which_python_can_remove():
+    for path in Path(vaelite.__file__).parent.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)], path

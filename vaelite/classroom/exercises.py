@@ -15,7 +15,7 @@ from functools import wraps
 
 from autograd.tracer import isbox
 
-from ..checks import check_choice
+from ..checks import check_callable, check_choice, check_flag
 from .theorems import THEOREMS, Terms, counterexample
 
 OWN = {  # the theorem that says most about a term by itself; it is tried first
@@ -45,8 +45,17 @@ def check(answer, test):
         A function, or a value. It is not written yet if it is ``None`` or ``...``, or a
         function that returns one of these or raises NotImplementedError.
     test : callable
-        ``test(answer)`` raises an exception if the answer is wrong, for example with
-        ``assert``; `identities` returns such a test.
+        ``test(answer)`` raises AssertionError if the answer is wrong, or returns True
+        or False; `identities` returns such a test. If it raises another exception,
+        there is no verdict: the answer may be of another type, or the test has a
+        mistake.
+
+    Raises
+    ------
+    TypeError
+        If the test returns something else.
+    RuntimeError
+        With ``python -O``, which removes the tests' ``assert``.
 
     Examples
     --------
@@ -59,16 +68,23 @@ def check(answer, test):
     >>> check(mine, identities("neglogprior"))
     Right.
     """
+    if not __debug__:
+        raise RuntimeError("python -O removes assert, so every answer would be right; leave out -O")
+    check_callable("test", test)
     try:
-        test(_watched(answer))
+        holds = test(_watched(answer))
     except _NotWritten as verdict:
         print(f"Not written yet{verdict}.")
     except (AssertionError, _Raised) as error:
-        print(f"Not right yet. {str(error).strip()}")
+        print(f"Not right yet. {str(error).strip()}".strip())
     except Exception as error:
-        print(f"Not right yet. {type(error).__name__}: {str(error).strip()}")
+        print(
+            f"No verdict. The test raised {type(error).__name__}: {str(error).strip()}. The answer "
+            "may be of another type or shape than the test expects, or the test has a mistake."
+        )
     else:
-        print("Right.")
+        is_right = holds is None or check_flag("what a test returns", holds)
+        print("Right." if is_right else "Not right yet.")
 
 
 def identities(name, max_examples=25):
