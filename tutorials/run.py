@@ -93,7 +93,9 @@ def verdicts(notebook):
         if cell.cell_type == "code" and VERDICT.search(cell.source)
     )
     return [
-        re.findall(r"^(?:Right|Not right yet|Not written yet)\..*", text, re.MULTILINE)
+        re.findall(
+            r"^(?:Right|Not right yet|Not written yet|No verdict)\..*", text, re.MULTILINE
+        )
         for text in printed
     ]
 

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from ..exceptions import NotFittedError
+from ..models.checks import check_fitted
 from .grid import new_axes
 
 
@@ -22,6 +23,7 @@ def learning_curve(vae, elbo=False, ax=None):
     -------
     matplotlib.axes.Axes
     """
+    check_fitted(vae)
     if not vae.history:
         raise NotFittedError("this model has no history: it was not trained by fit")
     ax, sign = ax or new_axes(), -1 if elbo else 1
