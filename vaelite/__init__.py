@@ -43,6 +43,7 @@ from .models.meanfield import MeanField
 from .models.ppca import ProbabilisticPCA
 from .networks import Convolutional, Dense, Head, Network, TransposedConvolutional
 from .objectives import ImportanceWeighted, NegELBO, Reconstruction
+from .priors import Mixture, Prior, StandardNormal
 from .state import Solution, State
 from .stopping import Epochs, HeldOut, Lecture
 from .terms import kl_divergence, negloglikelihood, neglogposterior, neglogprior, reparameterize
@@ -76,14 +77,17 @@ __all__ = [
     "Ledger",
     "Likelihood",
     "MeanField",
+    "Mixture",
     "ModelFileError",
     "NegELBO",
     "Network",
     "NotFittedError",
+    "Prior",
     "ProbabilisticPCA",
     "Quadrature",
     "Reconstruction",
     "Solution",
+    "StandardNormal",
     "State",
     "TrainingError",
     "TransposedConvolutional",

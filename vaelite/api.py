@@ -10,7 +10,7 @@ from .models.meanfield import MeanField
 from .vae import VAE
 
 KINDS = {kind.__name__: kind for kind in (VAE, Autoencoder, MeanField)}
-OWN_PARTS = (*OWN_TERMS, "likelihood", "encoder", "decoder")
+OWN_PARTS = (*OWN_TERMS, "likelihood", "prior", "encoder", "decoder")
 
 
 def fit(X, X_test=None, **settings):
@@ -30,6 +30,7 @@ def fit(X, X_test=None, **settings):
           networks.
         - ``encoder``, ``decoder``: other networks, as objects.
         - ``likelihood``: what the decoder's outputs say about x.
+        - ``prior``: what codes are like before x is seen.
         - ``negloglikelihood``, ``neglogprior``, ``neglogposterior``,
           ``reparameterize``: your own terms.
         - ``dtype``, ``backend``: the precision of the numbers, and where to compute.
@@ -131,7 +132,8 @@ def load(path, *, backend="numpy", **own):
         Where the model computes; this need not be where it was trained.
     **own : callable or object
         The parts of your own that the model was fitted with: terms
-        (``negloglikelihood=``, ...), ``likelihood=``, ``encoder=`` and ``decoder=``.
+        (``negloglikelihood=``, ...), ``likelihood=``, ``prior=``, ``encoder=`` and
+        ``decoder=``.
 
     Returns
     -------

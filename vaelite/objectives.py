@@ -19,6 +19,11 @@ FLOATS = np.float32, np.float64
 TERMS = "negloglikelihood", "neglogprior", "neglogposterior"
 
 
+def no_parameters(params):
+    """The parameters of the standard normal prior: none."""
+    return ()
+
+
 @dataclass(frozen=True)
 class NegELBO:
     """The negative evidence lower bound, estimated with one sample of z per example.
@@ -40,6 +45,9 @@ class NegELBO:
     analytic_kl : bool
         Take the KL part in closed form, instead of ``neglogprior - neglogposterior`` at
         the sample: the same mean, less noise.
+    prior : callable
+        ``prior(params)``, the parameters of p(z), a tuple; ``neglogprior`` gets them
+        after z. By default none.
 
     References
     ----------
@@ -55,6 +63,7 @@ class NegELBO:
     reparameterize: Callable = terms.reparameterize
     beta: float = 1.0
     analytic_kl: bool = False
+    prior: Callable = no_parameters
 
     has_posterior = True  # q(z|x) is a distribution, not a point
 
@@ -100,7 +109,7 @@ class NegELBO:
     def _terms(self, params, x, mu, logsigma, eps):
         z = self.reparameterize(mu, logsigma, eps)
         nll = self.negloglikelihood(x, *self.decode(params, z))
-        nlp = self.neglogprior(z)
+        nlp = self.neglogprior(z, *self.prior(params))
         nlq = self.neglogposterior(z, mu, logsigma)
         return nll, nlp, nlq
 

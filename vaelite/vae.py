@@ -25,6 +25,8 @@ class VAE(VariationalModel):
     likelihood : {"gaussian", "bernoulli", "categorical"} or a Likelihood
         What the decoder's outputs say about x: `Gaussian`, `Bernoulli` and
         `Categorical` have their settings; your own is derived from `Likelihood`.
+    prior : Prior, optional
+        p(z), such as `Mixture`, or your own, derived from `Prior`; by default N(0, I).
     negloglikelihood, neglogprior, neglogposterior, reparameterize : callable, optional
         Your own terms in place of `vaelite.terms`, with the same arguments and one
         number per example. Write them with autograd's NumPy:
@@ -68,6 +70,7 @@ class VAE(VariationalModel):
         encoder=None,
         decoder=None,
         likelihood="gaussian",
+        prior=None,
         negloglikelihood=None,
         neglogprior=None,
         neglogposterior=None,
@@ -84,7 +87,7 @@ class VAE(VariationalModel):
         dense = hidden_dim, activation, init
         encoder, decoder = dense_unless_given(*dense, encoder, decoder)
         self.encoder = check_network("encoder", encoder)
-        super().__init__(latent_dim, decoder, likelihood, own_terms, dtype, backend)
+        super().__init__(latent_dim, decoder, likelihood, own_terms, dtype, backend, prior)
 
     @with_settings(ELBOSettings)
     def fit(self, X, X_test=None, *, condition=None, condition_test=None, **settings):
@@ -127,7 +130,7 @@ class VAE(VariationalModel):
         warning. A fit that fails leaves the model as it was before.
         """
         settings = ELBOSettings.checked(self, settings)
-        objective_class(settings.kl, settings.beta, settings.importance_samples, self.own_terms)
+        objective_class(settings.kl, settings.beta, settings.importance_samples, self.changed_terms)
         return self._fit(settings, X, X_test, condition, condition_test)
 
     def networks(self):
@@ -154,7 +157,7 @@ class VAE(VariationalModel):
             With your own terms, if you passed any.
         """
         check_fitted(self)
-        kind = objective_class(kl, beta, importance_samples, self.own_terms)
+        kind = objective_class(kl, beta, importance_samples, self.changed_terms)
         terms, is_analytic = self._terms(normalized), kl == "analytic"
         return kind(self._encode, self._decode, **terms, beta=float(beta), analytic_kl=is_analytic)
 

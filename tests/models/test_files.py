@@ -37,6 +37,7 @@ def test_the_manifest_of_format_2(digits, tmp_path):
             "gaussian",
             {"mean": "logistic", "sigma": "image", "floor": vae.likelihood.floor},
         ],
+        "prior": ["standard_normal", {}],
         "own_terms": [],
         "n_features": 64,
         "n_conditions": 0,

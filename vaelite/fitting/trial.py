@@ -46,6 +46,32 @@ def try_network(network, n_inputs, heads, params, dtype):
             )
 
 
+def try_prior(prior, latent_dim, params, dtype):
+    """Draw a few codes once, and score them.
+
+    Parameters
+    ----------
+    prior : Prior
+    latent_dim : int
+    params : dict of arrays
+        The prior's own.
+    dtype : dtype
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the codes are not of the right shape, or have no density.
+    """
+    kind, shape, p = type(prior).__name__, (7, latent_dim), prior.parameters(params)
+    z = prior.sample(np.random.default_rng(0), shape, dtype, *p)
+    if np.shape(z) != shape or not hasattr(z, "dtype"):
+        raise ValueError(
+            f"sample of {kind} should return an array of codes of shape {shape}, got "
+            f"{type(z).__name__} of shape {np.shape(z)}"
+        )
+    _call(f"{kind}.neglogprior", prior.neglogprior, "z, *parameters", shape[:1], z, *p)
+
+
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # training reports these
 def try_terms(objective, params, x, eps):
     """Evaluate and differentiate the terms once, on a few rows.
@@ -73,7 +99,7 @@ def try_terms(objective, params, x, eps):
     """
     z = objective.encode(params, x)
     if objective.has_posterior:
-        z = _try_posterior(objective, *z, eps.reshape(-1, *eps.shape[-2:])[0])
+        z = _try_posterior(objective, params, *z, eps.reshape(-1, *eps.shape[-2:])[0])
     outputs = objective.decode(params, z)
     _call("negloglikelihood", objective.negloglikelihood, "x, *outputs", (len(x),), x, *outputs)
     try:
@@ -90,12 +116,14 @@ def try_terms(objective, params, x, eps):
         )
 
 
-def _try_posterior(objective, mu, logsigma, eps):
+def _try_posterior(objective, params, mu, logsigma, eps):
     """Try the sample and the two terms that score it; the codes."""
     sample, n = objective.reparameterize, len(mu)
     z = _call("reparameterize", sample, "mu, logsigma, eps", eps.shape, mu, logsigma, eps)
     _check_path(sample, mu, logsigma, eps)
-    _call("neglogprior", objective.neglogprior, "z", (n,), z)
+    p = objective.prior(params)
+    arguments = "z, *parameters" if p else "z"
+    _call("neglogprior", objective.neglogprior, arguments, (n,), z, *p)
     _call("neglogposterior", objective.neglogposterior, "z, mu, logsigma", (n,), z, mu, logsigma)
     return z
 

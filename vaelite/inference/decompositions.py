@@ -305,7 +305,7 @@ def inference_gaps(
 
 def _check_normal(vae):
     check_posterior(vae)
-    own = sorted({"neglogprior", "neglogposterior", "reparameterize"} & set(vae.own_terms))
+    own = sorted({"neglogprior", "neglogposterior", "reparameterize"} & vae.changed_terms)
     if own:
         raise ValueError(
             "this needs vaelite's normal prior and posterior, but the model has its own "

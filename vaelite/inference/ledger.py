@@ -115,7 +115,11 @@ def _columns(vae, batch):
     if vae.has_posterior:
         mu, logsigma = z
         z = objective.reparameterize(mu, logsigma, eps)
-        columns = _posterior(objective, z, mu, logsigma)
+        nlp = objective.neglogprior(z, *objective.prior(vae.params))
+        nlq = objective.neglogposterior(z, mu, logsigma)
+        is_normal = "neglogprior" not in vae.changed_terms
+        columns = (_of_normal if is_normal else _of_own)(z, nlp, nlq)
+        columns["KL"] = kl_divergence(mu, logsigma)
     outputs = objective.decode(vae.params, z)
     nll = objective.negloglikelihood(x, *outputs)
     is_own = "negloglikelihood" in vae.own_terms
@@ -123,16 +127,19 @@ def _columns(vae, batch):
     return {**parts, **columns, **_of_others(vae.likelihood, x, outputs)}
 
 
-def _posterior(objective, z, mu, logsigma):
-    """The parts of -log p(z) + log q(z|x), and the KL in closed form."""
-    nlp, nlq = objective.neglogprior(z), objective.neglogposterior(z, mu, logsigma)
+def _of_own(z, nlp, nlq):
+    """-log p(z) of another prior, and log q(z|x)."""
+    return {"-log p(z)": nlp, "log q(z|x)": -nlq}
+
+
+def _of_normal(z, nlp, nlq):
+    """The parts of -log p(z) + log q(z|x) for the standard normal prior."""
     constant = np.full(len(z), z.shape[1] * HALF_LOG_2PI)
     return {
         "1/2 sum z^2": nlp - constant,
         "K/2 log(2 pi)": constant,
         "- 1/2 sum eps^2 - sum log(sigma of q)": constant - nlq,
         "- K/2 log(2 pi)": -constant,
-        "KL": kl_divergence(mu, logsigma),
     }
 
 

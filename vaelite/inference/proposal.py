@@ -106,7 +106,8 @@ def log_weights(objective, params, x, proposal, rng):
             eps = rng.standard_normal((k * len(x), mu.shape[1]), dtype=x.dtype)
             z = draw(copies(mu, k), copies(logsigma, k), eps)
             nll = objective.negloglikelihood(copies(x, k), *objective.decode(params, z))
-            log_w = np.float64(-nll - objective.neglogprior(z)) - proposal.log_density(objective, z)
+            nlp = objective.neglogprior(z, *objective.prior(params))
+            log_w = np.float64(-nll - nlp) - proposal.log_density(objective, z)
             yield part, z.reshape(k, len(x), -1), log_w.reshape(k, len(x))
 
 
@@ -120,7 +121,10 @@ class Scouts:
     def __init__(self, vae, rng):
         codes = 0 if vae.n_conditions else CODES
         self.z = rng.standard_normal((codes, vae.latent_dim), dtype=vae.solution.dtype)
-        self.outputs = vae.objective().decode(vae.params, self.z) if codes else None
+        objective, self.outputs = vae.objective(), None
+        if codes:
+            self.outputs = objective.decode(vae.params, self.z)
+            self.nlp = objective.neglogprior(self.z, *objective.prior(vae.params))
 
     def heaviest(self, objective, x, proposal):
         """For each row, the code whose weight would be largest, and its log weight."""
@@ -131,7 +135,7 @@ class Scouts:
             rows = np.broadcast_to(row, (len(self.z), len(row)))
             nll = objective.negloglikelihood(rows, *self.outputs)
             log_r = proposal.of([i]).log_density(objective, self.z)
-            log_w = -nll - objective.neglogprior(self.z) - log_r
+            log_w = -nll - self.nlp - log_r
             j = np.argmax(log_w)
             best[i], weights[i] = self.z[j], log_w[j]
         return best, weights

@@ -196,7 +196,8 @@ class Quadrature:
         objective = self.vae.objective()
         log_joint, done = np.empty((len(rows), len(z))), 0
         for part in minibatches(z, CHUNK_ROWS, np.float64):
-            outputs, nlp = objective.decode(self._params, part), objective.neglogprior(part)
+            outputs = objective.decode(self._params, part)
+            nlp = objective.neglogprior(part, *objective.prior(self._params))
             for row, x in enumerate(rows):
                 nll = objective.negloglikelihood(np.broadcast_to(x, (len(part), len(x))), *outputs)
                 log_joint[row, done : done + len(part)] = -nll - nlp

@@ -30,15 +30,16 @@ from ..data.dataset import Dataset
 from ..exceptions import ConvergenceWarning, FitWarning
 from ..fitting.progress import ModelCallback, reporters
 from ..fitting.run import CHUNK_ROWS, Run
-from ..fitting.trial import try_network
+from ..fitting.trial import try_network, try_prior
 from ..likelihoods import LIKELIHOODS
 from ..networks.base import Head, own_params
 from ..objectives import TERMS, in_dtype
 from ..ops import join
+from ..priors import StandardNormal
 from ..state import Solution, TrainState
 from ..training import train
 from . import files
-from .checks import check_fitted, check_likelihood, check_network, check_params
+from .checks import check_fitted, check_likelihood, check_network, check_params, check_prior
 from .constant import constant_loss, constant_outputs, shrink_codes, start_at
 from .doctor import checkup
 from .outcome import ROWS, judged, summary
@@ -77,7 +78,7 @@ class LatentModel:
     best_epoch = _of_solution("best_epoch", "The epoch that the parameters are from.")
     scores = _of_solution("scores", "The ELBO of training and held-out rows; see `Solution`.")
 
-    def __init__(self, latent_dim, decoder, likelihood, own_terms, dtype, backend):
+    def __init__(self, latent_dim, decoder, likelihood, own_terms, dtype, backend, prior=None):
         self.latent_dim = check_count("latent_dim", latent_dim)
         self.decoder = check_network("decoder", decoder)
         if isinstance(likelihood, str):
@@ -88,10 +89,22 @@ class LatentModel:
         self.backend = get_backend(backend)
         given = {name: term for name, term in own_terms.items() if term is not None}
         self.own_terms = {name: check_callable(name, term) for name, term in given.items()}
+        if prior is not None and "neglogprior" in given:
+            raise ValueError(
+                "prior and neglogprior were both passed; a prior has its own: pass one"
+            )
+        self.prior = StandardNormal() if prior is None else check_prior("prior", prior)
+
+    @property
+    def changed_terms(self):
+        """The names of the terms that are not vaelite's default ones, a set."""
+        is_standard = type(self.prior) is StandardNormal
+        return set(self.own_terms) | (set() if is_standard else {"neglogprior"})
 
     def __repr__(self):
         networks = [name for name in ("encoder", "decoder") if hasattr(self, name)]
-        settings = ("latent_dim", *networks, "likelihood")
+        prior = () if type(self.prior) is StandardNormal else ("prior",)
+        settings = ("latent_dim", *networks, "likelihood", *prior)
         shown = (f"{name}={getattr(self, name)!r}" for name in settings)
         return f"{type(self).__name__}({', '.join(shown)})"
 
@@ -236,6 +249,12 @@ class LatentModel:
             for name, array in params.items():  # copies in C order, to be trained in place
                 start.params[f"{prefix}.{name}"] = np.array(array, dtype, order="C")
             try_network(network, n_inputs, heads, own_params(start.params, prefix), dtype)
+        shapes = self.prior.shapes(self.latent_dim)
+        params = check_params("prior", self.prior.init_params(rng, shapes, dtype), shapes)
+        start.params.update(
+            {f"prior.{name}": array.astype(dtype) for name, array in params.items()}
+        )
+        try_prior(self.prior, self.latent_dim, own_params(start.params, "prior"), dtype)
         return start
 
     def build(self, n_features, dtype=None, rng=None, n_conditions=0):
@@ -277,6 +296,9 @@ class LatentModel:
             f"{prefix}.{name}": tuple(shape)
             for prefix, (network, n_inputs, heads) in self.networks().items()
             for name, shape in network.shapes(n_inputs, heads).items()
+        } | {
+            f"prior.{name}": tuple(shape)
+            for name, shape in self.prior.shapes(self.latent_dim).items()
         }
 
     def _decode(self, params, z, condition=None):
@@ -284,19 +306,25 @@ class LatentModel:
         outputs = self.decoder(own_params(params, "decoder"), z, self._outputs())
         return self.likelihood.parameters(*outputs)
 
+    def _prior(self, params):
+        names = self.prior.shapes(self.latent_dim)  # in the prior's own order
+        return self.prior.parameters({name: params[f"prior.{name}"] for name in names})
+
     def _terms(self, normalized):
-        """The terms that this model is trained with: vaelite's or your own."""
+        """The terms of this model, and the parameters of its prior."""
         check_flag("normalized", normalized)
         ours = {
             "negloglikelihood": self.likelihood.negloglikelihood,
-            "neglogprior": terms.neglogprior,
+            "neglogprior": self.prior.neglogprior,
             "neglogposterior": terms.neglogposterior,
         }
         if not normalized:
-            keep = () if self.likelihood.has_constants else ("negloglikelihood",)
+            owners = {"negloglikelihood": self.likelihood, "neglogprior": self.prior}
+            keep = [name for name, owner in owners.items() if not owner.has_constants]
             drop = {name: term for name, term in ours.items() if name not in keep}
             ours |= {name: partial(term, normalized=False) for name, term in drop.items()}
-        return ours | {name: in_dtype(term) for name, term in self.own_terms.items()}
+        own = {name: in_dtype(term) for name, term in self.own_terms.items()}
+        return {**ours, **own, "prior": self._prior}
 
     def decode(self, z, *, condition=None):
         """Return the parameters of p(x|z).
@@ -326,7 +354,7 @@ class LatentModel:
 
     @explain_keywords
     def sample(self, n, rng=None, *, mean=False, condition=None):
-        """Generate data: z ~ N(0, I), then x ~ p(x|z).
+        """Generate data: z ~ p(z), the prior, then x ~ p(x|z).
 
         Parameters
         ----------
@@ -342,10 +370,23 @@ class LatentModel:
         Returns
         -------
         array, shape (n, n_features)
+
+        Warns
+        -----
+        UserWarning
+            If the model was fitted with a bare ``neglogprior``, which has no samples:
+            then z ~ N(0, I). Pass a `Prior` as ``prior`` instead.
         """
         check_fitted(self)
         rng, n = sampling_generator(rng, Stream.SAMPLE), check_count("n", n, minimum=0)
-        z = rng.standard_normal((n, self.latent_dim), dtype=self.solution.dtype)
+        if self.own_terms.get("neglogprior", terms.neglogprior) is not terms.neglogprior:
+            warn(
+                "codes come from N(0, I), not from your neglogprior, which has no samples; fit "
+                "with prior=, an object with neglogprior and sample (vaelite.Prior)"
+            )
+        dtype = self.solution.dtype
+        z = self.prior.sample(rng, (n, self.latent_dim), dtype, *self._prior(self.params))
+        z = z.astype(dtype, copy=False)
         outputs = self._decode_codes(z, condition)
         likelihood = self.likelihood
         is_mean = check_flag("mean", mean)

@@ -63,6 +63,12 @@ def check_network(name, value):
     return _check_methods(name, value, methods, "an object like Dense(512)")
 
 
+def check_prior(name, value):
+    """Return an object with the methods of a prior."""
+    methods = "shapes", "init_params", "parameters", "neglogprior", "sample"
+    return _check_methods(name, value, methods, "an object like Mixture(10)")
+
+
 def _check_methods(name, value, methods, expected):
     if isinstance(value, type):
         kind = value.__name__

@@ -93,7 +93,8 @@ def _examine_batch(model, batch, mu, logsigma, rng):
     if logsigma is not None:
         eps = rng.standard_normal(z.shape, dtype=z.dtype)
         z = objective.reparameterize(mu[rows], logsigma[rows], eps)
-        kl = objective.neglogprior(z) - objective.neglogposterior(z, mu[rows], logsigma[rows])
+        nlp = objective.neglogprior(z, *objective.prior(model.params))
+        kl = nlp - objective.neglogposterior(z, mu[rows], logsigma[rows])
     outputs = objective.decode(model.params, z)
     loss = objective.negloglikelihood(x, *outputs) + kl
     at_floor = outputs[1] < model.likelihood.floor + AT_FLOOR if _has_floor(model) else None
@@ -129,7 +130,7 @@ class Exam:
     @property
     def has_normal_codes(self):
         """Whether q(z|x) and the prior are vaelite's normal distributions."""
-        return self.model.has_posterior and not set(self.model.own_terms) - {"negloglikelihood"}
+        return self.model.has_posterior and not self.model.changed_terms - {"negloglikelihood"}
 
     @cached_property
     def information(self):
@@ -168,7 +169,7 @@ class Exam:
         """The mean gain over a linear model, and its standard error; or why not."""
         model, x = self.model, self.train.x
         is_gaussian = type(model.likelihood) is Gaussian and model.has_posterior
-        if not is_gaussian or model.own_terms:
+        if not is_gaussian or model.changed_terms:
             return "needs the ELBO with a Gaussian likelihood"
         D, K = x.shape[1], model.latent_dim
         if not K < D <= LINEAR_FEATURES:

@@ -12,13 +12,15 @@ from ..checks import check_callable, check_choice
 from ..exceptions import ModelFileError
 from ..likelihoods import LIKELIHOODS
 from ..networks import NETWORKS
+from ..priors import PRIORS, StandardNormal
 from ..state import Solution
-from .checks import check_likelihood, check_network
+from .checks import check_likelihood, check_network, check_prior
 
 SOLUTION = "converged", "stop_reason", "n_epochs", "best_epoch", "history", "log"
 PART_CHECKS = {
     "encoder": check_network,
     "decoder": check_network,
+    "prior": check_prior,
     "likelihood": lambda name, part: check_likelihood(part),
 }
 HELD_OUT = "heldout"  # format 1: the rule whose evaluated rows are held-out rows
@@ -45,6 +47,7 @@ def save(model, path):
         "latent_dim": model.latent_dim,
         "networks": {name: _described(getattr(model, name), NETWORKS) for name in networks},
         "likelihood": _described(model.likelihood, LIKELIHOODS),
+        "prior": _described(model.prior, PRIORS),
         "own_terms": sorted(model.own_terms),
         "n_features": model.n_features,
         "n_conditions": model.n_conditions,
@@ -83,6 +86,8 @@ def load(path, kinds, own, backend):
         _check_own(path, manifest, own)
         settings = {name: _built(spec, NETWORKS) for name, spec in manifest["networks"].items()}
         settings["likelihood"] = _built(manifest["likelihood"], LIKELIHOODS)
+        if (prior := _built(manifest.get("prior"), PRIORS)) != StandardNormal():
+            settings["prior"] = prior  # older files have none
         settings = {name: part for name, part in settings.items() if part is not None} | own
         model = kinds[manifest["kind"]](manifest["latent_dim"], **settings, backend=backend)
         found = {name: manifest["solution"][name] for name in SOLUTION}
@@ -115,7 +120,8 @@ def _built(spec, known):
 
 
 def _check_own(path, manifest, own):
-    parts = {**manifest["networks"], "likelihood": manifest["likelihood"]}
+    parts = {name: manifest[name] for name in ("likelihood", "prior") if name in manifest}
+    parts |= manifest["networks"]
     needed = {*manifest["own_terms"], *(name for name, spec in parts.items() if spec is None)}
     if missing := ", ".join(sorted(needed - set(own))):
         example = min(needed - set(own))

@@ -90,7 +90,7 @@ def infer(
     check_settings(n_steps, n_samples, learning_rate)
     check_posterior(vae)
     rng = sampling_generator(rng, Stream.INFER)
-    own = {"neglogprior", "neglogposterior"} & set(vae.own_terms)
+    own = {"neglogprior", "neglogposterior"} & vae.changed_terms
     objective = vae.objective(kl="sample" if own else "analytic")
     if observed is not None:
         X, objective = _observe(vae, X, observed, objective)

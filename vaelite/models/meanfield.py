@@ -30,7 +30,7 @@ class MeanField(VariationalModel):
 
     Parameters
     ----------
-    latent_dim, hidden_dim, activation, init, decoder, likelihood, dtype
+    latent_dim, hidden_dim, activation, init, decoder, likelihood, prior, dtype
         As for `VAE`.
     negloglikelihood, neglogprior, neglogposterior, reparameterize : callable, optional
         Your own terms, as for `VAE`.
@@ -67,6 +67,7 @@ class MeanField(VariationalModel):
         init="glorot",
         decoder=None,
         likelihood="gaussian",
+        prior=None,
         negloglikelihood=None,
         neglogprior=None,
         neglogposterior=None,
@@ -81,7 +82,7 @@ class MeanField(VariationalModel):
             "reparameterize": reparameterize,
         }
         _, decoder = dense_unless_given(hidden_dim, activation, init, None, decoder)
-        super().__init__(latent_dim, decoder, likelihood, own_terms, dtype, backend)
+        super().__init__(latent_dim, decoder, likelihood, own_terms, dtype, backend, prior)
         if self.backend.name != "numpy":
             raise ValueError(f'MeanField computes in NumPy only, got backend="{backend}"')
 
@@ -106,12 +107,12 @@ class MeanField(VariationalModel):
             This one.
         """
         settings = MeanFieldSettings.checked(self, settings)
-        objective_class(settings.kl, settings.beta, 1, self.own_terms)
+        objective_class(settings.kl, settings.beta, 1, self.changed_terms)
         return self._fit(settings, X, condition=condition)
 
     def objective(self, *, normalized=True, kl="sample", beta=1.0):
         """Return the negative ELBO, as `VAE.objective`, with `infer` as the encoder."""
-        objective_class(kl, beta, 1, self.own_terms)
+        objective_class(kl, beta, 1, self.changed_terms)
         terms, is_analytic = self._terms(normalized), kl == "analytic"
         beta = float(beta)
         return NegELBO(self._encode, self._decode, **terms, beta=beta, analytic_kl=is_analytic)

@@ -126,9 +126,9 @@ class ProbabilisticPCA:
         """
         check_fitted(vae)
         likelihood = vae.likelihood
-        if vae.own_terms:
+        if vae.changed_terms:
             raise ValueError(
-                f"{vae} has its own {', '.join(sorted(vae.own_terms))}, so it is not a "
+                f"{vae} has its own {', '.join(sorted(vae.changed_terms))}, so it is not a "
                 "probabilistic PCA"
             )
         is_affine = isinstance(vae.decoder, Dense) and not vae.decoder.hidden_dim
