@@ -20,7 +20,7 @@ MODULES = """
     networks.base networks.dense networks.convolution networks.convolutional networks
     likelihoods.base likelihoods.gaussian likelihoods.bernoulli likelihoods.categorical likelihoods
     priors
-    objectives adam stopping state training
+    objectives plain adam stopping state training
     fitting.progress fitting.settings fitting.trial fitting.run
     models.checks models.constant models.files models.ppca models.examination models.findings
     models.doctor models.outcome models.base models.variational vae

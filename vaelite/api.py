@@ -39,12 +39,13 @@ def fit(X, X_test=None, **settings):
 
         - ``condition``, ``condition_test``: what is known of each row, such as its
           class.
-        - ``batch_size``, ``learning_rate``, ``weight_decay``: of a training step.
+        - ``batch_size``, ``learning_rate``, ``weight_decay``, ``optimizer``: of a
+          training step.
         - ``start``: the first parameters.
         - ``max_epochs``, ``stopping``, ``tol``, ``patience``, ``validation_fraction``,
           ``steps_per_epoch``: how long to train.
-        - ``kl``, ``beta``, ``warmup_epochs``, ``importance_samples``: what is
-          minimized.
+        - ``kl``, ``beta``, ``warmup_epochs``, ``importance_samples``, ``objective``:
+          what is minimized.
         - ``rng``: a seed, for the same fit again.
         - ``progress``, ``log_every``, ``callbacks``, ``normalized``: what is reported.
 

@@ -118,6 +118,7 @@ class TrainState:
     params : dict of arrays
         Where the backend computes; changed in place.
     adam : Adam
+        Or another optimizer.
     rule : HeldOut, Lecture or Epochs
     best : dict of arrays or None
         A copy of the best epoch's parameters, for rules that hold rows out.
@@ -157,7 +158,7 @@ class TrainState:
         """Add a row to ``history``."""
         self.elapsed = elapsed
         row = {"epoch": self.epoch, "train_loss": self.train_loss, **self.losses}
-        row |= {"learning_rate": self.adam.learning_rate, "elapsed": elapsed}
+        row |= {"learning_rate": getattr(self.adam, "learning_rate", nan), "elapsed": elapsed}
         for name, value in row.items():
             self.history.setdefault(name, []).append(value)
 

@@ -9,6 +9,7 @@ from .arrays.dispatch import is_time_to_look, number, to_host
 from .checks import warn
 from .exceptions import ConvergenceWarning, TrainingError
 from .gradient import value_and_grad
+from .plain import as_objective
 
 OVERFLOW = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}  # checked afterwards
 
@@ -21,9 +22,11 @@ def step(objective, params, adam, x, eps):
 
     Parameters
     ----------
-    objective : NegELBO
+    objective : NegELBO or callable
+        Any function of (params, x, eps).
     params : dict of arrays
     adam : Adam
+        Or anything with ``update(params, grads)``.
     x : array, shape (batch, n_features)
     eps : array, shape (batch, latent_dim)
         Standard normal noise.
@@ -39,7 +42,7 @@ def step(objective, params, adam, x, eps):
     TrainingError
         If the loss or a gradient is not finite; the message names the first such array.
     """
-    loss, grads = finite_gradient(objective, params, x, eps, adam.t)
+    loss, grads = finite_gradient(objective, params, x, eps, getattr(adam, "t", 0))
     adam.update(params, grads)
     return number(loss)
 
@@ -96,7 +99,8 @@ def evaluate(objective, params, batches):
 
     Parameters
     ----------
-    objective : NegELBO
+    objective : NegELBO or callable
+        Any function of (params, x, eps).
     params : dict of arrays
     batches : iterable of Batch, or of pairs (x, eps)
 
@@ -105,7 +109,7 @@ def evaluate(objective, params, batches):
     array, shape (3, n)
         The loss of each row, and its reconstruction and KL parts, in nats.
     """
-    found = []
+    found, objective = [], as_objective(objective)
     for batch in batches:
         given = objective.given(getattr(batch, "condition", None))
         found.append(np.stack(given.parts(params, *batch[:2])))
@@ -218,7 +222,7 @@ def _notify(callbacks, event, state, run):
 def _first_fault(objective, params, grads, x, eps):
     """Name the first array, in the order of the computation, that is not finite."""
     with np.errstate(all="ignore"):
-        found = objective.intermediates(params, x, eps)
+        found = as_objective(objective).intermediates(params, x, eps)
     gradients = {f"the gradient of {name}": g for name, g in grads.items()}
     for name, array in {"the batch x": x, **params, **found, **gradients}.items():
         if not is_finite(array):

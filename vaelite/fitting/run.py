@@ -8,7 +8,7 @@ from typing import Any
 from .. import training
 from ..arrays.streams import Stream, generator
 from ..data.dataset import Dataset
-from ..objectives import NegELBO
+from ..plain import as_objective
 from .settings import FitSettings
 from .trial import try_terms
 
@@ -22,8 +22,9 @@ class Run:
 
     Attributes
     ----------
-    target : NegELBO
-        What is minimized, at its full KL weight; also what is evaluated.
+    target : NegELBO or callable
+        What is minimized, at its full KL weight; also what is evaluated. Any function
+        of (params, x, eps) becomes a `PlainObjective`.
     seed : numpy.random.SeedSequence
     settings : FitSettings
     latent_dim : int
@@ -34,12 +35,15 @@ class Run:
         rows), and "test". The stopping rule looks at the first.
     """
 
-    target: NegELBO
+    target: Any
     seed: Any
     settings: FitSettings
     latent_dim: int
     data: Dataset
     evaluated: dict
+
+    def __post_init__(self):
+        object.__setattr__(self, "target", as_objective(self.target))
 
     @property
     def max_epochs(self):
@@ -81,6 +85,7 @@ class Run:
 
     def step(self, state, batch):
         """Take one training step in place, and return the loss before it."""
+        self.settings.schedule(state)
         objective = self.objective(state.epoch).given(batch.condition)
         return training.step(objective, state.params, state.adam, batch.x, batch.eps)
 

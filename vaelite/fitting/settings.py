@@ -1,5 +1,6 @@
 """The settings of a fit, checked once, in one table."""
 
+import copy
 import inspect
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..adam import Adam
 from ..arrays.streams import seed_sequence
 from ..checks import (
     check_accepts,
@@ -17,6 +19,7 @@ from ..checks import (
     check_keywords,
     check_number,
     shown,
+    typed,
     warn,
 )
 from ..objectives import objective_class
@@ -42,10 +45,35 @@ def _optional(check):
 
 
 positive = partial(check_number, low=0)
+
+
+def check_learning_rate(name, value):
+    """Return a learning rate: a number above 0, or a function of the step."""
+    if not callable(value):
+        return positive(name, value)
+    check_accepts(name, value, "step")
+    positive(f"{name}(0)", value(0))
+    return value
+
+
+def check_optimizer(name, value):
+    """Return an object with a method ``update(params, grads)``."""
+    if isinstance(value, type):
+        raise TypeError(f"{name} should be an object, got the class {value.__name__}")
+    if not callable(getattr(value, "update", None)) or isinstance(value, dict):
+        raise TypeError(
+            f"{name} should be an object with a method update(params, grads), such as "
+            f"Adam(1e-3), got {typed(value)}"
+        )
+    check_accepts(f"{name}.update", value.update, "params", "grads")
+    return value
+
+
 CONSTRAINTS = {
     "batch_size": _optional(check_count),
     "start": partial(check_choice, choices=STARTS),
-    "learning_rate": positive,
+    "learning_rate": check_learning_rate,
+    "optimizer": _optional(check_optimizer),
     "max_epochs": check_count,
     "validation_fraction": _optional(partial(check_number, low=0, high=1)),
     "steps_per_epoch": _optional(check_count),
@@ -71,8 +99,11 @@ class FitSettings:
         standard deviation of the data, the sigma of each q(z|x) is 1, and its mu
         varies by a standard deviation of at most 0.3. "network": at the networks' own
         first parameters, as in the sources.
-    learning_rate : float
-        Adam's, at the start.
+    learning_rate : float or callable
+        Adam's, at the start; or a function of the number of steps taken, from 0.
+    optimizer : object with a method ``update(params, grads)``, optional
+        In place of Adam; it changes the arrays of ``params`` in place. A copy is used.
+        If it has a ``learning_rate``, "heldout" lowers it.
     weight_decay : float
         Adam's: how fast the weights fall towards 0, against overfitting.
     max_epochs : int
@@ -110,7 +141,8 @@ class FitSettings:
 
     batch_size: int | None = None
     start: str = "data"
-    learning_rate: float = 1e-3
+    learning_rate: Any = 1e-3
+    optimizer: Any = None
     weight_decay: float = 0.0
     max_epochs: int = 1000
     stopping: Any = "heldout"
@@ -127,6 +159,7 @@ class FitSettings:
     excluded = ()  # settings that a derived class does not have
     samples = 1  # of z per example; a derived class may have a setting for it
     warmup_epochs = 0  # likewise
+    objective = None  # likewise
 
     def __post_init__(self):
         for setting in fields(self):
@@ -134,6 +167,7 @@ class FitSettings:
                 value = CONSTRAINTS[setting.name](setting.name, getattr(self, setting.name))
                 object.__setattr__(self, setting.name, value)
         self._check_fraction()
+        self._check_unused()
         reporters(self.progress)
         if not isinstance(self.rng, np.random.Generator):
             seed_sequence(self.rng)
@@ -144,6 +178,42 @@ class FitSettings:
                 f"validation_fraction={self.validation_fraction:g} has no meaning with "
                 f"stopping={shown(self.stopping)}, which holds no rows out"
             )
+
+    def _check_unused(self):
+        """Refuse Adam's settings for another optimizer."""
+        for name in ("learning_rate", "weight_decay"):
+            if self.optimizer is not None and getattr(self, name) != getattr(FitSettings, name):
+                raise ValueError(
+                    f"{name} is Adam's, but optimizer={shown(self.optimizer)} was passed: set it "
+                    "there"
+                )
+
+    def new_optimizer(self):
+        """Return the optimizer of one fit."""
+        if self.optimizer is not None:
+            return copy.deepcopy(self.optimizer)
+        rate = self.learning_rate
+        return Adam(rate(0) if callable(rate) else rate, weight_decay=self.weight_decay)
+
+    def schedule(self, state):
+        """Set the learning rate of the next step, if it is a function of the step."""
+        if callable(self.learning_rate):
+            name, step = "learning_rate", state.iteration + 1
+            rate = positive(f"{name}({step})", self.learning_rate(step))
+            state.adam.learning_rate = rate * state.learning_rate_scale
+
+    def new_rule(self):
+        """Return the stopping rule of one fit."""
+        rule = self.rule()
+        if self.optimizer is None or hasattr(self.optimizer, "learning_rate"):
+            return rule
+        if getattr(rule, "drops", 0):
+            warn(
+                "the optimizer has no learning_rate, which the stopping rule would lower: training "
+                "will stop there instead"
+            )
+            rule.drops = 0
+        return rule
 
     @property
     def held_out_fraction(self):
@@ -196,12 +266,17 @@ class ELBOSettings(FitSettings):
         the full weight.
     importance_samples : int
         K samples of z per example for the importance-weighted bound; 1 is the ELBO.
+    objective : callable, optional
+        What to minimize in place of the negative ELBO: a function of (params, x, eps)
+        that returns a scalar or one number per example; or a class derived from
+        `NegELBO`.
     """
 
     kl: str = "sample"
     beta: float = 1.0
     warmup_epochs: int = 0
     importance_samples: int = 1
+    objective: Any = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -211,11 +286,25 @@ class ELBOSettings(FitSettings):
                 "part would never have its full weight; lower it, or raise max_epochs"
             )
         objective_class(self.kl, self.beta, self.importance_samples, ())
+        self._check_objective()
         if self.importance_samples > 1 and self.warmup_epochs:
             raise ValueError(
                 f"warmup_epochs={self.warmup_epochs} has no meaning for the importance-weighted "
                 "bound, which has no KL weight; leave it at 0"
             )
+
+    def _check_objective(self):
+        """Refuse settings that your own objective would not use."""
+        if self.objective is None:
+            return
+        is_elbo = isinstance(check_callable("objective", self.objective), type)
+        unused = ("importance_samples", *(() if is_elbo else ("kl", "beta", "warmup_epochs")))
+        for name in unused:
+            if getattr(self, name) != getattr(ELBOSettings, name):
+                raise ValueError(
+                    f"{name}={getattr(self, name)} has no meaning with your own objective: leave "
+                    "it out, and compute in the objective what you need"
+                )
 
     @property
     def samples(self):

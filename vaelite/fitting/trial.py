@@ -1,10 +1,13 @@
 """Try the terms before training, so that a mistake in one is named and explained."""
 
+import copy
+
 import numpy as np
 
 from ..checks import warn
 from ..gradient import NoDependence, dependencies
 from ..ops import sum_of_squares
+from ..plain import PlainObjective
 
 ADVICE = (
     "in your own term use autograd's NumPy (import autograd.numpy as np) and no float(), .item(), "
@@ -97,11 +100,10 @@ def try_terms(objective, params, x, eps):
         If the loss does not depend on some parameters, or the codes not on mu or
         logsigma. These would never be trained.
     """
-    z = objective.encode(params, x)
-    if objective.has_posterior:
-        z = _try_posterior(objective, params, *z, eps.reshape(-1, *eps.shape[-2:])[0])
-    outputs = objective.decode(params, z)
-    _call("negloglikelihood", objective.negloglikelihood, "x, *outputs", (len(x),), x, *outputs)
+    if isinstance(objective, PlainObjective):
+        _try_plain(objective, params, x, eps)
+    else:
+        _try_elbo(objective, params, x, eps)
     try:
         used = dependencies(objective, params, x, eps)
     except Exception as error:
@@ -113,6 +115,49 @@ def try_terms(objective, params, x, eps):
         warn(
             f"the loss does not depend on {', '.join(unused)}: they will never be trained. Does "
             "every term use all its arguments, and is everything computed with autograd.numpy?"
+        )
+
+
+def _try_elbo(objective, params, x, eps):
+    """Try each term by itself."""
+    z = objective.encode(params, x)
+    if objective.has_posterior:
+        z = _try_posterior(objective, params, *z, eps.reshape(-1, *eps.shape[-2:])[0])
+    outputs = objective.decode(params, z)
+    _call("negloglikelihood", objective.negloglikelihood, "x, *outputs", (len(x),), x, *outputs)
+
+
+def _try_plain(objective, params, x, eps):
+    """Try your own objective, and the ELBO that is reported with it."""
+    if objective.elbo is not None:
+        _try_elbo(objective.elbo, params, x, eps)
+    try:
+        objective.losses(params, x, eps)
+    except TypeError as error:
+        raise TypeError(
+            f"objective(params, x, eps) failed on x of shape {x.shape} and eps of shape "
+            f"{eps.shape}: {error}"
+        ) from error
+
+
+def try_optimizer(optimizer, params):
+    """Take one step with a copy of an optimizer, on copies of the parameters.
+
+    Raises
+    ------
+    TypeError
+        If ``update`` does not change the arrays in place.
+    """
+    optimizer, kind = copy.deepcopy(optimizer), type(optimizer).__name__
+    trial = {name: array.copy() for name, array in params.items()}
+    arrays, gradients = dict(trial), {name: array * 0 + 1 for name, array in params.items()}
+    optimizer.update(trial, gradients)
+    same = all(trial.get(name) is array for name, array in arrays.items())
+    if not same or not any((arrays[name] != params[name]).any() for name in params):
+        raise TypeError(
+            f"{kind}.update(params, grads) should change the arrays of params in place, such as "
+            "params[name] -= 0.01 * grads[name], but they are "
+            f"{'the same as before' if same else 'others now'}"
         )
 
 

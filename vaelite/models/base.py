@@ -11,7 +11,6 @@ from functools import partial
 import numpy as np
 
 from .. import terms
-from ..adam import Adam
 from ..arrays.backend import BACKENDS, get_backend
 from ..arrays.dispatch import read_only
 from ..arrays.streams import Stream, generator, sampling_generator, seed_sequence
@@ -30,11 +29,12 @@ from ..data.dataset import Dataset
 from ..exceptions import ConvergenceWarning, FitWarning
 from ..fitting.progress import ModelCallback, reporters
 from ..fitting.run import CHUNK_ROWS, Run
-from ..fitting.trial import try_network, try_prior
+from ..fitting.trial import try_network, try_optimizer, try_prior
 from ..likelihoods import LIKELIHOODS
 from ..networks.base import Head, own_params
 from ..objectives import TERMS, in_dtype
 from ..ops import join
+from ..plain import as_objective
 from ..priors import StandardNormal
 from ..state import Solution, TrainState
 from ..training import train
@@ -123,7 +123,7 @@ class LatentModel:
     # Every fit: settings, data, run, solution.
 
     def _fit(self, settings, X, X_test=None, condition=None, condition_test=None):
-        seed, rule = seed_sequence(settings.rng), settings.rule()
+        seed, rule = seed_sequence(settings.rng), settings.new_rule()
         check_test(X, X_test)
         data, evaluated = self._datasets(settings, seed, rule, (X, condition))
         if X_test is None and condition_test is not None:
@@ -134,12 +134,14 @@ class LatentModel:
         model = self._started(data.n_features, data.n_conditions, data.dtype, seed)
         rows = next(data.spread(ROWS).batches(ROWS)).on_host()
         constant = constant_outputs(model, rows.x)
-        if "val" in evaluated:
+        if "val" in evaluated and settings.objective is None:
             rule.baseline = model._baseline(constant, evaluated["val"])
         if settings.start == "data":
             model._start_near(rows, constant)
         run, state = model._plan(settings.for_rows(len(data)), seed, rule, data, evaluated)
         run.try_terms(state.params)
+        if settings.optimizer is not None:
+            try_optimizer(state.adam, state.params)
         if settings.progress and self.backend_name != "numpy":
             print(f"> backend = {self.backend.name}")
         callbacks = [ModelCallback(call, model._at) for call in settings.callbacks]
@@ -206,10 +208,13 @@ class LatentModel:
 
     def _plan(self, settings, seed, rule, data, evaluated):
         """The plan of a fit of this model, and the state that it starts with."""
-        target = self.objective(**settings.of_objective())
+        target = self._minimized(self.objective(**settings.of_objective()), settings)
         run = Run(target, seed, settings, self.latent_dim, data, evaluated)
-        adam = Adam(settings.learning_rate, weight_decay=settings.weight_decay)
-        return run, TrainState(self.device_params(), adam, rule)
+        return run, TrainState(self.device_params(), settings.new_optimizer(), rule)
+
+    def _minimized(self, elbo, settings):
+        """The objective of a fit: the model's ELBO, or your own."""
+        return elbo if settings.objective is None else as_objective(settings.objective, elbo)
 
     def _solved(self, solution):
         """The solution that this model keeps."""

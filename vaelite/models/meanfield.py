@@ -124,10 +124,11 @@ class MeanField(VariationalModel):
         """A run that also trains each row's mu and logsigma, from the prior on."""
         target = self.objective(**settings.of_objective())
         target = replace(target, encode=lambda params, x, c=None: tuple(params[k] for k in Q))
+        target = self._minimized(target, settings)
         run = LocalRun(target, seed, settings, self.latent_dim, data, evaluated)
         shape = len(data), self.latent_dim
         tables = {name: np.zeros(shape, data.dtype) for name in Q}
-        adam = Adam(settings.learning_rate, weight_decay=settings.weight_decay)
+        adam = settings.new_optimizer()
         state = LocalState({**self.params, **tables}, adam, rule)
         state.local = Adam(settings.local_learning_rate)
         state.local.m, state.local.v = ({k: np.zeros(shape, data.dtype) for k in Q} for _ in "mv")
@@ -181,9 +182,10 @@ class LocalRun(Run):
 
     def step(self, state, batch):
         """Take one training step in place, and return the loss before it."""
+        self.settings.schedule(state)
         decoder, rows = _split(state.params, batch.rows)
         objective = self.objective(state.epoch).given(batch.condition)
-        params, t = {**decoder, **rows}, state.adam.t
+        params, t = {**decoder, **rows}, getattr(state.adam, "t", 0)
         loss, grads = training.finite_gradient(objective, params, batch.x, batch.eps, t)
         state.adam.update(decoder, grads)
         self._update_rows(state, rows, grads, batch.rows)
