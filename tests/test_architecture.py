@@ -21,7 +21,7 @@ MODULES = """
     likelihoods.base likelihoods.gaussian likelihoods.bernoulli likelihoods.categorical likelihoods
     priors
     objectives plain adam stopping state training
-    fitting.progress fitting.settings fitting.trial fitting.run
+    fitting.progress fitting.trial fitting.settings fitting.run
     models.checks models.constant models.files models.ppca models.examination models.findings
     models.doctor models.outcome models.base models.variational vae
     models.inference models.meanfield models.autoencoder

@@ -36,6 +36,8 @@ MODULES = (
 )
 INTERNAL = {  # what other modules of the package use, and readers do not
     "fitting.settings.check_callbacks",
+    "fitting.settings.check_learning_rate",
+    "fitting.settings.check_optimizer",
     "fitting.settings.with_settings",
     "data.dataset.check_condition",
     "state.param_norm",

@@ -22,8 +22,7 @@ def step(objective, params, adam, x, eps):
 
     Parameters
     ----------
-    objective : NegELBO or callable
-        Any function of (params, x, eps).
+    objective : NegELBO or any function of (params, x, eps)
     params : dict of arrays
     adam : Adam
         Or anything with ``update(params, grads)``.
@@ -99,8 +98,7 @@ def evaluate(objective, params, batches):
 
     Parameters
     ----------
-    objective : NegELBO or callable
-        Any function of (params, x, eps).
+    objective : NegELBO or any function of (params, x, eps)
     params : dict of arrays
     batches : iterable of Batch, or of pairs (x, eps)
 

@@ -25,6 +25,7 @@ from ..checks import (
 from ..objectives import objective_class
 from ..stopping import stopping_rule
 from .progress import reporters
+from .trial import try_optimizer
 
 STARTS = "data", "network"
 STEPS = 300  # per epoch, which the default batch size aims at, from 32 to 128 rows
@@ -188,9 +189,10 @@ class FitSettings:
                     "there"
                 )
 
-    def new_optimizer(self):
-        """Return the optimizer of one fit."""
+    def new_optimizer(self, params):
+        """Return the optimizer of one fit; your own is tried on copies of params."""
         if self.optimizer is not None:
+            try_optimizer(self.optimizer, params)
             return copy.deepcopy(self.optimizer)
         rate = self.learning_rate
         return Adam(rate(0) if callable(rate) else rate, weight_decay=self.weight_decay)

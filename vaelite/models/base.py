@@ -29,7 +29,7 @@ from ..data.dataset import Dataset
 from ..exceptions import ConvergenceWarning, FitWarning
 from ..fitting.progress import ModelCallback, reporters
 from ..fitting.run import CHUNK_ROWS, Run
-from ..fitting.trial import try_network, try_optimizer, try_prior
+from ..fitting.trial import try_network, try_prior
 from ..likelihoods import LIKELIHOODS
 from ..networks.base import Head, own_params
 from ..objectives import TERMS, in_dtype
@@ -140,8 +140,6 @@ class LatentModel:
             model._start_near(rows, constant)
         run, state = model._plan(settings.for_rows(len(data)), seed, rule, data, evaluated)
         run.try_terms(state.params)
-        if settings.optimizer is not None:
-            try_optimizer(state.adam, state.params)
         if settings.progress and self.backend_name != "numpy":
             print(f"> backend = {self.backend.name}")
         callbacks = [ModelCallback(call, model._at) for call in settings.callbacks]
@@ -210,7 +208,8 @@ class LatentModel:
         """The plan of a fit of this model, and the state that it starts with."""
         target = self._minimized(self.objective(**settings.of_objective()), settings)
         run = Run(target, seed, settings, self.latent_dim, data, evaluated)
-        return run, TrainState(self.device_params(), settings.new_optimizer(), rule)
+        params = self.device_params()
+        return run, TrainState(params, settings.new_optimizer(params), rule)
 
     def _minimized(self, elbo, settings):
         """The objective of a fit: the model's ELBO, or your own."""

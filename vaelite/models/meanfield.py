@@ -128,7 +128,7 @@ class MeanField(VariationalModel):
         run = LocalRun(target, seed, settings, self.latent_dim, data, evaluated)
         shape = len(data), self.latent_dim
         tables = {name: np.zeros(shape, data.dtype) for name in Q}
-        adam = settings.new_optimizer()
+        adam = settings.new_optimizer(self.params)
         state = LocalState({**self.params, **tables}, adam, rule)
         state.local = Adam(settings.local_learning_rate)
         state.local.m, state.local.v = ({k: np.zeros(shape, data.dtype) for k in Q} for _ in "mv")
