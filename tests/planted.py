@@ -27,6 +27,8 @@ CORE = [
 ]
 MODULES = [
     *CORE,
+    "plain.py",
+    "priors.py",
     "fitting/run.py",
     "models/base.py",
     "models/inference.py",
@@ -47,6 +49,7 @@ FURTHER_TESTS = {
     "objectives.py": ["test_conditional.py", "models/test_autoencoder.py", "test_bad_input.py"],
     "gradient.py": ["test_objectives.py", "test_bad_input.py"],
     "adam.py": ["test_training.py"],
+    "plain.py": ["test_own_parts.py"],
     "stopping.py": ["test_training.py", "test_bad_input.py"],
     "state.py": ["test_training.py"],
     "training.py": ["test_vae.py", "test_objectives.py", "test_bad_input.py"],
@@ -83,6 +86,28 @@ FURTHER_TESTS = {
 VALUE = '__import__("autograd").tracer.getval'  # takes a number off the tape
 
 PLANTED = {
+    "priors.py": {
+        "samples' codes are too wide": (
+            "return rng.standard_normal(shape, dtype=dtype)",
+            "return 2 * rng.standard_normal(shape, dtype=dtype)",
+        ),
+        "the weights of a mixture are not normalized": (
+            "return logmeanexp(logits) - logmeanexp(logits - nats)",
+            "return -logmeanexp(logits - nats)",
+        ),
+        "components are drawn with equal probability": ("p=w / w.sum()", "p=None"),
+        "a sample has another component's sigma": ("np.exp(logsigma[k])", "np.exp(logsigma[0])"),
+    },
+    "plain.py": {
+        "numbers per example are summed": (
+            "return mean(found) if np.ndim(found) else found",
+            "return np.sum(found)",
+        ),
+        "the condition is not passed": (
+            "self.function(params, x, eps, condition)",
+            "self.function(params, x, eps)",
+        ),
+    },
     "terms.py": {
         "log(2 pi) is a little too small": (
             "HALF_LOG_2PI = math.log(2 * math.pi) / 2",
@@ -523,10 +548,6 @@ PLANTED = {
         "samples have the same pixel noise in each call": (
             "else likelihood.sample(rng, *outputs)",
             "else likelihood.sample(generator(seed_sequence(0)), *outputs)",
-        ),
-        "samples' codes are too wide": (
-            "z = rng.standard_normal((n, self.latent_dim)",
-            "z = 1.1 * rng.standard_normal((n, self.latent_dim)",
         ),
         "a model that a callback keeps changes": (
             "read_only(to_host(array).copy()) for name",

@@ -10,14 +10,17 @@ import json
 import pickle
 import re
 import sys
+import warnings
 import zipfile
 from types import SimpleNamespace
+from unittest import mock
 
 import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd.tracer import getval
 from helpers import IMAGES, idx, write_pair
+from helpers import LABELS as IDX_LABELS
 from scipy import sparse
 
 import vaelite
@@ -601,6 +604,14 @@ def repacked(c, change=lambda members: None):
     return stream.getvalue()
 
 
+def repeated(c):
+    stream = io.BytesIO(c.saved)
+    with zipfile.ZipFile(stream, "a") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of zipfile, about the name
+        archive.writestr("encoder.0.W.npy", b"")
+    return stream.getvalue()
+
+
 def newer(members):
     manifest = json.loads(members["manifest.json"])
     members["manifest.json"] = json.dumps({**manifest, "format": 99}).encode()
@@ -614,6 +625,41 @@ def not_finite(members):
 def flipped(c):
     middle = len(c.saved) // 2
     return c.saved[:middle] + bytes([c.saved[middle] ^ 1]) + c.saved[middle + 1 :]
+
+
+def other_dtype(members):
+    manifest = json.loads(members["manifest.json"])
+    manifest["arrays"]["decoder.mu.b"][0] = "<f4"
+    members["manifest.json"] = json.dumps(manifest).encode()
+
+
+def other_shape(members):
+    manifest = json.loads(members["manifest.json"])
+    manifest["latent_dim"] = 5
+    members["manifest.json"] = json.dumps(manifest).encode()
+
+
+def download(c, fault):
+    """Load MNIST into an empty folder, with a fault in place of the download."""
+    with mock.patch("pooch.retrieve", side_effect=fault):
+        vaelite.load_mnist(c.folder)
+
+
+def fit_with_cupy(module):
+    """Fit on the backend "cupy", with another module in place of CuPy."""
+    with mock.patch.dict(sys.modules, {"cupy": module}):
+        fit(backend="cupy")
+
+
+def web_page_as_gzip(c):
+    path = c.folder / "train-images-idx3-ubyte.gz"
+    path.write_bytes(b"<html>404</html>")
+    (c.folder / "train-labels-idx1-ubyte").write_bytes(idx(IDX_LABELS))
+    try:
+        vaelite.load_idx(c.folder)
+    finally:
+        for file in c.folder.iterdir():
+            file.unlink()
 
 
 def load_damaged(c, pack=False, **contents):
@@ -667,6 +713,11 @@ FILES = {
     "load a truncated file": (lambda c: load_bytes(c, c.saved[:-30]), MF, DAMAGED),
     "load a flipped bit": (lambda c: load_bytes(c, flipped(c)), MF, "damaged|cannot be loaded"),
     "load a newer format": (lambda c: load_bytes(c, repacked(c, newer)), MF, "upgrade vaelite"),
+    "load a repeated array": (
+        lambda c: load_bytes(c, repeated(c)),
+        MF,
+        "arrays are not those|larger than the file",
+    ),
     "load without an array": (
         lambda c: load_bytes(c, repacked(c, lambda m: m.pop("encoder.0.W.npy"))),
         MF,
@@ -681,6 +732,48 @@ FILES = {
         lambda c: load_bytes(c, repacked(c, not_finite)),
         MF,
         "decoder.mu.b has numbers that are not finite",
+    ),
+    "load an array of another dtype": (
+        lambda c: load_bytes(c, repacked(c, other_dtype)),
+        MF,
+        "array decoder.mu.b has dtype float64 and shape .*, expected <f4",
+    ),
+    "load arrays of another shape": (
+        lambda c: load_bytes(c, repacked(c, other_shape)),
+        MF,
+        "do not fit the networks: decoder.0.W has shape",
+    ),
+    "CuPy is not installed": (
+        lambda c: fit_with_cupy(None),
+        ImportError,
+        "needs CuPy and an NVIDIA GPU: python -m pip install",
+    ),
+    "CuPy finds no GPU": (
+        lambda c: fit_with_cupy(
+            SimpleNamespace(cuda=SimpleNamespace(runtime=SimpleNamespace(getDeviceCount=lambda: 0)))
+        ),
+        RuntimeError,
+        "finds no GPU",
+    ),
+    "a download with a wrong hash": (
+        lambda c: download(c, ValueError("SHA256 hash (0b) does not match the known hash (0a)")),
+        OSError,
+        r"images-idx3-ubyte\.gz is damaged: SHA256 hash \(0b\) .* \(0a\)",
+    ),
+    "no network": (
+        lambda c: download(c, ConnectionError("no route")),
+        OSError,
+        "is not in .* and could not be downloaded from https://.*put the file into that folder",
+    ),
+    "a folder that cannot be written": (
+        lambda c: download(c, PermissionError("[Errno 13] Permission denied: '/data'")),
+        PermissionError,
+        "Permission denied: '/data'",
+    ),
+    "IDX: a web page named .gz": (
+        web_page_as_gzip,
+        ValueError,
+        "train-images-idx3-ubyte.gz is not a gzip file, or is damaged .*download it again",
     ),
     "load_idx of nothing": (
         lambda c: vaelite.load_idx(c.folder),
