@@ -478,6 +478,11 @@ CALLS = {
         TypeError,
         "sample should be True or False",
     ),
+    "a seed without a draw": (
+        lambda c: c.vae.reconstruct(GOOD, rng=0),
+        ValueError,
+        "rng is for a code drawn from .*: pass sample=True",
+    ),
     "normalized text in objective": (
         lambda c: c.vae.objective(normalized="no"),
         TypeError,

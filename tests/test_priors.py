@@ -242,6 +242,35 @@ def test_mistakes_are_explained_before_training(settings, error, message, digits
         vaelite.fit(digits[0][:100], **settings, **SETTINGS)
 
 
+def test_samples_of_the_standard_normal():
+    z = vaelite.StandardNormal().sample(np.random.default_rng(0), (4, 2), np.float32)
+    assert np.array_equal(z, np.random.default_rng(0).standard_normal((4, 2), np.float32))
+
+
+def test_weights_that_overflow_outside_log_space():
+    p = np.array([1000.0, 0.0]), np.array([[5.0], [-5.0]]), np.full((2, 1), -9.0)
+    z = vaelite.Mixture(2).sample(np.random.default_rng(0), (50, 1), np.float64, *p)
+    assert z == pytest.approx(np.full((50, 1), 5.0), abs=0.01)
+    nats = vaelite.Mixture(2).neglogprior(z, *p)
+    assert nats == pytest.approx(-stats.norm(5, np.exp(-9)).logpdf(z[:, 0]))
+
+
+def test_reports_without_constants_keep_an_own_density(digits):
+    """`normalized=False` is for terms that know it."""
+    X, settings = digits[0][:100], {**SETTINGS, "normalized": False}
+    dropped = vaelite.fit(X, prior=Laplace(), **settings).history["eval_kl"]
+    kept = vaelite.fit(X, prior=Laplace(), **SETTINGS).history["eval_kl"]
+    of_q = np.log(2 * np.pi)  # of log q(z|x), for 2 latents
+    assert dropped == pytest.approx(np.array(kept) + of_q, rel=1e-4)
+    prior = vaelite.Mixture(3)  # a mixture drops its constant, and so does q
+    kl = [vaelite.fit(X, prior=prior, **s).history["eval_kl"] for s in (settings, SETTINGS)]
+    assert kl[0] == pytest.approx(kl[1], rel=1e-4)
+
+
+def test_a_mixture_has_ten_components():
+    assert vaelite.Mixture() == vaelite.Mixture(10)
+
+
 def test_a_mixture_needs_components():
     with pytest.raises(ValueError, match="n_components should be 1 or more"):
         vaelite.Mixture(0)

@@ -61,8 +61,10 @@ class VariationalModel(LatentModel):
         -------
         array, shape (n, n_features)
         """
+        if not check_flag("sample", sample) and rng is not None:
+            raise ValueError("rng is for a code drawn from q(z|x): pass sample=True as well")
         z, logsigma = self.encode(X, condition=condition)
-        if check_flag("sample", sample):
+        if sample:
             noise = sampling_generator(rng, Stream.RECONSTRUCT)
             eps = noise.standard_normal(z.shape, dtype=z.dtype)
             z = self.objective().reparameterize(z, logsigma, eps)

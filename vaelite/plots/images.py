@@ -55,7 +55,7 @@ def reconstructions(
     matplotlib.axes.Axes
     """
     X = X[: check_count("n", n)]
-    how = {"sample": True, "rng": rng} if sample else {}
+    how = {"sample": sample, "rng": rng} if sample or rng is not None else {}
     found = vae.reconstruct(X, condition=condition, **how)
     originals = to_float(X, np.dtype(np.float32), vae.likelihood.grey_levels)
     images = np.concatenate([originals, found])
