@@ -891,6 +891,10 @@ EQUIVALENT = {
             "return mu[k] + np.exp(logsigma[k]) * rng.standard_normal(shape, dtype=dtype)",
             "return mu[k] - np.exp(logsigma[k]) * rng.standard_normal(shape, dtype=dtype)",
         ): "the noise is symmetric",
+        (
+            "z[None], mu[:, None], logsigma[:, None], normalized=normalized",
+            "mu[:, None], z[None], logsigma[:, None], normalized=normalized",
+        ): "the density is symmetric in z and mu",
     },
     "gradient.py": {
         (
