@@ -221,6 +221,17 @@ def test_train_takes_a_plain_function():
     assert solution.params["mean"] == pytest.approx(data.mean(axis=0), abs=0.1)
 
 
+def test_an_objective_that_overflows_is_named(X):
+    vae, elbo = of_vae()
+
+    def overflowing(params, x, eps):
+        return anp.exp(1e4 + elbo(params, x, eps))
+
+    message = "epoch 1, batch 0: the objective is not finite"
+    with pytest.raises(vaelite.TrainingError, match=message):
+        vae.fit(X, objective=overflowing, **FIT)
+
+
 class NotInPlace:
     def update(self, params, grads):
         for name in params:

@@ -100,15 +100,15 @@ def check_unit_interval(summary, why, alternative):
     outside = np.flatnonzero((summary.low < -ROUNDING) | (summary.high > 1 + ROUNDING))
     if outside.size:
         advice = f"rescale X, or pass likelihood={alternative}"
-        if outside.size == 1 < summary.low.size:
-            advice = (
-                f"only column {outside[0]} has values outside [0, 1]. If it contains labels, "
-                f"remove it: np.delete(X, {outside[0]}, axis=1)"
-            )
-        elif low >= 0 and high <= 255:
+        if low >= 0 and high <= 255:
             advice = (
                 "divide by 255"
                 if high > 128
                 else f"divide by the largest value there can be, here perhaps {high:g}"
+            )
+        if outside.size == 1 < summary.low.size:
+            advice = (
+                f"only column {outside[0]} has values outside [0, 1]; if it contains labels, "
+                f"remove it: np.delete(X, {outside[0]}, axis=1); otherwise {advice}"
             )
         raise ValueError(f"X has values from {low:g} to {high:g}, but {why}: {advice}")
