@@ -288,7 +288,7 @@ SETTINGS = {
         TypeError, r"Callback'> is called as callback\(model, state\)", callbacks=Callback
     ),
     "callbacks without a model": setting(
-        TypeError, r"callback\(model, state\), but it has too many", callbacks=lambda state: None
+        TypeError, r"callback\(model, state\), which fails: too many", callbacks=lambda state: None
     ),
     "beta -1": setting(ValueError, "beta should be 0 or more", beta=-1),
     "beta text": setting(TypeError, "beta should be a number, got '1'", beta="1"),

@@ -265,7 +265,7 @@ OWN = "has no meaning with your own objective"
         ),
         ({"optimizer": {}}, TypeError, r"a method update\(params, grads\)"),
         ({"optimizer": Sign}, TypeError, "should be an object, got the class Sign"),
-        ({"optimizer": vaelite.HeldOut()}, TypeError, r"update\(params, grads\), but it has too"),
+        ({"optimizer": vaelite.HeldOut()}, TypeError, r"update\(params, grads\), which fails: too"),
         ({"optimizer": NotInPlace()}, TypeError, "in place.*others now"),
         ({"optimizer": Nothing()}, TypeError, "in place.*same as before"),
         ({"optimizer": Sign(), "learning_rate": 0.1}, ValueError, "learning_rate is Adam's"),

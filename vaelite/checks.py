@@ -159,7 +159,7 @@ def check_accepts(name, function, *arguments):
         inspect.signature(function).bind(*arguments)
     except TypeError as error:
         call = f"{name}({', '.join(arguments)})"
-        raise TypeError(f"{shown(function)} is called as {call}, but it has {error}") from None
+        raise TypeError(f"{shown(function)} is called as {call}, which fails: {error}") from None
     except ValueError:  # some built-in functions have no signature
         pass
 

@@ -248,18 +248,17 @@ class LatentModel:
         rng = generator(seed, Stream.INIT)
         for prefix, (network, n_inputs, heads) in start.networks().items():
             network.check_inputs(n_inputs, n_conditions)
-            shapes = network.shapes(n_inputs, heads)
-            params = check_params(prefix, network.init_params(rng, shapes, dtype), shapes)
-            for name, array in params.items():  # copies in C order, to be trained in place
-                start.params[f"{prefix}.{name}"] = np.array(array, dtype, order="C")
+            start._draw(prefix, network, network.shapes(n_inputs, heads), rng, dtype)
             try_network(network, n_inputs, heads, own_params(start.params, prefix), dtype)
-        shapes = self.prior.shapes(self.latent_dim)
-        params = check_params("prior", self.prior.init_params(rng, shapes, dtype), shapes)
-        start.params.update(
-            {f"prior.{name}": array.astype(dtype) for name, array in params.items()}
-        )
+        start._draw("prior", self.prior, self.prior.shapes(self.latent_dim), rng, dtype)
         try_prior(self.prior, self.latent_dim, own_params(start.params, "prior"), dtype)
         return start
+
+    def _draw(self, prefix, part, shapes, rng, dtype):
+        """Add the first parameters of a network or a prior."""
+        params = check_params(prefix, part.init_params(rng, shapes, dtype), shapes)
+        for name, array in params.items():  # copies in C order, to be trained in place
+            self.params[f"{prefix}.{name}"] = np.array(array, dtype, order="C")
 
     def build(self, n_features, dtype=None, rng=None, n_conditions=0):
         """Give the model new random weights, as `fit` does when it starts.
