@@ -188,3 +188,11 @@ def test_weight_decay_is_decoupled_from_the_gradient(rng):
     Adam(0.1, weight_decay=0.5).update(decayed, {"W": g})
     Adam(0.1).update(plain, {"W": g})
     assert decayed["W"] == pytest.approx(plain["W"])
+
+
+def test_a_missing_gradient_is_named():
+    adam, params = Adam(), {"a": np.ones(2), "b": np.ones(2)}
+    with pytest.raises(ValueError, match="there is no gradient of b: grads should have the names"):
+        adam.update(params, {"a": np.ones(2)})
+    assert adam.t == 0
+    assert (params["a"] == 1).all()

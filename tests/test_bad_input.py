@@ -407,6 +407,17 @@ SETTINGS |= {
     "Categorical levels": (lambda: vaelite.Categorical(1), ValueError, "2 or more"),
     "Dense text": (lambda: vaelite.Dense("a"), TypeError, "hidden_dim should be an int"),
     "HeldOut tol": (lambda: vaelite.HeldOut(tol=-1), ValueError, "tol should be 0 or more"),
+    "Adam learning_rate": (
+        lambda: vaelite.Adam(-1),
+        ValueError,
+        "learning_rate should be 0 or more",
+    ),
+    "Adam text": (lambda: vaelite.Adam("fast"), TypeError, "learning_rate should be a number"),
+    "Adam beta1": (
+        lambda: vaelite.Adam(beta1=1),
+        ValueError,
+        "beta1 should be 0 or more and below",
+    ),
     "build text": (lambda: vaelite.VAE().build("a"), TypeError, "n_features should be an int"),
     "build rng": (lambda: vaelite.VAE().build(3, rng="a"), ValueError, "rng should be"),
     "build dtype": (lambda: vaelite.VAE().build(3, dtype=int), ValueError, "float32 or float64"),

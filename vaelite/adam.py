@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from .arrays.dispatch import elementwise
+from .checks import check_number
 
 SMALL = 4096  # elements: arrays of at most so many are updated together
 BLOCK = 65_536  # elements: five blocks of this size stay in a core's cache
@@ -51,8 +52,11 @@ class Adam:
     """
 
     def __init__(self, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0):
-        self.learning_rate, self.epsilon, self.weight_decay = learning_rate, epsilon, weight_decay
-        self.beta1, self.beta2 = beta1, beta2
+        self.learning_rate = check_number("learning_rate", learning_rate, 0, low_included=True)
+        self.beta1 = check_number("beta1", beta1, 0, 1, low_included=True)
+        self.beta2 = check_number("beta2", beta2, 0, 1, low_included=True)
+        self.epsilon = check_number("epsilon", epsilon, 0, low_included=True)
+        self.weight_decay = check_number("weight_decay", weight_decay, 0, low_included=True)
         self.t, self.m, self.v = 0, {}, {}
 
     def update(self, params, grads):
@@ -126,6 +130,10 @@ def _split(joined, arrays):
 
 
 def _check_shapes(params, grads):
+    if missing := ", ".join(name for name in params if name not in grads):
+        raise ValueError(
+            f"there is no gradient of {missing}: grads should have the names of params"
+        )
     for name, param in params.items():
         if grads[name].shape != param.shape:
             raise ValueError(
