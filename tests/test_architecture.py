@@ -21,11 +21,12 @@ MODULES = """
     likelihoods.base likelihoods.gaussian likelihoods.bernoulli likelihoods.categorical likelihoods
     priors
     objectives plain adam stopping state training
-    fitting.progress fitting.trial fitting.settings fitting.run
+    versions
+    fitting.progress fitting.trial fitting.settings fitting.run fitting.record fitting.checkpoint
     models.checks models.constant models.files models.ppca models.examination models.findings
     models.doctor models.outcome models.base models.variational vae
     models.inference models.meanfield models.autoencoder
-    api versions
+    api
     inference.pareto inference.estimate inference.proposal inference.importance inference.quadrature
     inference.decompositions
     inference.gradient_estimators inference.ledger

@@ -44,7 +44,6 @@ INTERNAL = {  # what other modules of the package use, and readers do not
     "training.finite_gradient",
     "training.has_square",
     "training.is_finite",
-    "training.keep_freed_memory",
 }
 
 

@@ -264,7 +264,9 @@ def test_fitting_again_starts_from_new_weights(digits, quick):
     model = vaelite.VAE(hidden_dim=quick["hidden_dim"])
     settings = {name: value for name, value in quick.items() if name != "hidden_dim"}
     first = {name: array.copy() for name, array in model.fit(digits[0], **settings).params.items()}
-    assert same(first, model.fit(digits[0], **settings).params)
+    message = r"this VAE has been trained for 4 epochs; fit starts again .*\(warm_start=True goes"
+    with pytest.warns(UserWarning, match=message):
+        assert same(first, model.fit(digits[0], **settings).params)
 
 
 def test_help_shows_the_settings():
@@ -323,7 +325,10 @@ def test_a_fit_that_fails_leaves_the_model_as_it_was(digits, quick):
         model.encode(digits[0])
     model.fit(digits[0], **settings)
     solution, before = model.solution, {k: array.copy() for k, array in model.params.items()}
-    with pytest.raises(ZeroDivisionError):
+    with (
+        pytest.warns(UserWarning, match="fit starts again from new weights"),
+        pytest.raises(ZeroDivisionError),
+    ):
         model.fit(digits[0][:, :10], **settings, callbacks=lambda vae, state: 1 / 0)
     assert model.solution is solution
     assert same(model.params, before)
@@ -373,7 +378,9 @@ def test_an_interrupt_keeps_the_finished_epochs(digits, quick):
         if state.epoch == 2:
             raise KeyboardInterrupt
 
-    with pytest.warns(UserWarning, match="interrupted in epoch 2"):
+    with pytest.warns(
+        UserWarning, match="interrupted after epoch 2; the model keeps the .* epoch 2"
+    ):
         vae = vaelite.fit(digits[0], **quick, callbacks=press_ctrl_c)
     assert (vae.n_epochs, vae.converged) == (2, False)
     assert same(vae.params, vaelite.fit(digits[0], **{**quick, "max_epochs": 2}).params)

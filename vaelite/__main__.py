@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import vaelite
+from vaelite.fitting.progress import show
 from vaelite.versions import advice
 
 EPILOG = """\
@@ -86,6 +87,12 @@ OPTIONS = {  # with values: type, default, what the help calls the value, and th
     ),
     "--learning-rate": (float, 1e-3, "X", "learning rate of Adam (default: 0.001)"),
     "--seed": (int, 0, "N", "the same seed gives the same model (default: 0)"),
+    "--checkpoint": (
+        Path,
+        None,
+        "FILE",
+        "keep the state of training in this file; the same command goes on from it",
+    ),
     "--backend": (str, "numpy", "NAME", "numpy (default), cupy (a GPU), or auto"),
     "--out": (
         Path,
@@ -138,8 +145,8 @@ def main(arguments=None):
     except EXPECTED as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"wrote model.npz, {', '.join(pictures)} into {args.out}{os.sep}")
-    print(f"done in {time.perf_counter() - start:.1f} s")
+    show(f"wrote model.npz, {', '.join(pictures)} into {args.out}{os.sep}")
+    show(f"done in {time.perf_counter() - start:.1f} s")
     return 0
 
 
@@ -161,16 +168,16 @@ def run(args):
     check_folder(args.out)
     if not args.quiet:
         for sentence in advice():
-            print(f"> advice: {sentence}")
+            show(f"> advice: {sentence}")
     vae = vaelite.fit(X, X_test, likelihood=likelihood, **settings_of(args))
+    vae.save(args.out / "model.npz")  # before anything else can fail
     if args.quiet:
-        print(f"> {vae.summary()}")
-    print(vaelite.ledger(vae, X if X_test is None else X_test))
-    vae.save(args.out / "model.npz")
+        show(f"> {vae.summary()}")
+    show(vaelite.ledger(vae, X if X_test is None else X_test))
     written = draw(vae, *((X, y) if X_test is None else (X_test, y_test)), args)
     others = {f"{name}.png" for name in PICTURES} - set(written)
     if old := ", ".join(sorted(name for name in others if (args.out / name).exists())):
-        print(f"not of this model, but of an earlier one: {old} in {args.out}{os.sep}")
+        show(f"not of this model, but of an earlier one: {old} in {args.out}{os.sep}")
     return written
 
 
@@ -193,7 +200,7 @@ def likelihood_of(args):
 def settings_of(args):
     """Return the other settings of `vaelite.fit` as a dict."""
     names = "latent_dim", "hidden_dim", "activation", "init", "backend"
-    names += "batch_size", "learning_rate", "start", "beta"
+    names += "batch_size", "learning_rate", "start", "beta", "checkpoint"
     settings = {name: getattr(args, name) for name in names}
     if args.epochs is not None:
         settings |= {"max_epochs": args.epochs, "stopping": "epochs"}
@@ -267,7 +274,7 @@ def draw(vae, X, y, args):
         if vae.latent_dim == 2:
             drawn["latent_grid"] = lambda: plots.latent_grid(vae)
     else:
-        print(
+        show(
             f"no pictures of images: {X.shape[1]} numbers per image are not square; use "
             "vaelite.plots with image_shape="
         )

@@ -5,7 +5,7 @@ import inspect
 from .checks import check_keywords, check_path
 from .models import files
 from .models.autoencoder import Autoencoder
-from .models.base import OWN_TERMS
+from .models.files import OWN_TERMS
 from .models.meanfield import MeanField
 from .vae import VAE
 
@@ -48,6 +48,8 @@ def fit(X, X_test=None, **settings):
           what is minimized.
         - ``rng``: a seed, for the same fit again.
         - ``progress``, ``log_every``, ``callbacks``, ``normalized``: what is reported.
+        - ``checkpoint``, ``checkpoint_seconds``: the file that a stopped fit goes on
+          from.
 
     Returns
     -------
@@ -102,7 +104,7 @@ def _keywords(function):
     return {
         name: parameter.replace(kind=parameter.KEYWORD_ONLY)
         for name, parameter in parameters.items()
-        if parameter.default is not parameter.empty and name != "X_test"
+        if parameter.default is not parameter.empty and name not in ("X_test", "warm_start")
     }
 
 
@@ -148,6 +150,6 @@ def load(path, *, backend="numpy", **own):
         If the file is not a saved model, is damaged or of a newer format, or needs
         parts of your own that were not passed.
     """
-    check_path(path)
+    check_path("path", path)
     check_keywords("load", own, OWN_PARTS)
     return files.load(path, KINDS, own, backend)

@@ -222,10 +222,11 @@ def check_sizes(name, sizes):
     return tuple(check_count(name, size) for size in sizes)
 
 
-def check_path(path):
-    """Refuse what cannot be the name of a file."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path should be a file name such as 'model.npz', got {typed(path)}")
+def check_path(name, path):
+    """Return the name of a file, as text or as a path."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"{name} should be a file name such as 'model.npz', got {typed(path)}")
+    return path
 
 
 def check_dtype(dtype):

@@ -1,23 +1,23 @@
 """What training changes, what it reports, and what it returns.
 
-`TrainState` is all that a run needs to continue; `State` is what callbacks receive;
-`Solution` is the result.
+`TrainState` is all that a run needs to continue; `Kept` has the one of the last whole
+epoch; `State` is what callbacks receive; `Solution` is the result.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from math import nan
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from .arrays.dispatch import read_only, to_host
+from .arrays.dispatch import ReadOnly, read_only, to_host
 
 
 @dataclass
 class Solution:
-    """What training found, and why it stopped.
+    """What training found.
 
     Attributes
     ----------
@@ -29,13 +29,12 @@ class Solution:
     converged : bool
         True only if the stopping rule was satisfied.
     n_epochs, best_epoch : int
-        Epochs run, and the one that ``params`` are from.
+        Epochs run; and the one of ``params``.
     history : dict of lists
         By epoch: "epoch", "train_loss" (mean over its batches), "learning_rate",
         "elapsed" in seconds, and evaluated losses with their parts, in nats per
-        example. "val_loss",
-        "val_nll" (reconstruction) and "val_kl" are of the held-out rows; "eval_loss",
-        ... of the training rows, after the epoch; "test_loss", ... of the test rows.
+        example. "val_loss", "val_nll" (reconstruction) and "val_kl" are of the held-out
+        rows; "eval_loss", ... of the training rows; "test_loss", ... of the test rows.
     log : dict of lists
         Every ``log_every`` iterations: "iteration" from 0, "train_loss" of that batch,
         and "param_norm", the sum of the arrays' Euclidean norms.
@@ -43,6 +42,8 @@ class Solution:
         The mean ELBO of the parameters, in nats per example with all constants, by
         name: "training" (at most 2,000 rows, or as many as were held out) and
         "held-out".
+    record : dict
+        Settings, seed, digests of the data and versions, which ``receipt`` prints.
     """
 
     params: dict
@@ -55,6 +56,7 @@ class Solution:
     history: dict = field(default_factory=dict)
     log: dict = field(default_factory=dict)
     scores: dict = field(default_factory=dict)
+    record: dict = field(default_factory=dict)
 
     @property
     def dtype(self):
@@ -64,7 +66,7 @@ class Solution:
 
 @dataclass(frozen=True)
 class State:
-    """What a callback receives: a report of training as it stands.
+    """What a callback receives.
 
     Attributes
     ----------
@@ -79,7 +81,7 @@ class State:
     elapsed : float
         Seconds since the start.
     best_epoch : int
-        The epoch whose parameters would be kept if training ended now.
+        The epoch that would be kept if training ended now.
     val_loss, val_nll, val_kl, eval_loss, eval_nll, eval_kl : float
         The latest evaluations, as in `Solution`; NaN where there are none.
     test_loss, test_nll, test_kl : float
@@ -111,17 +113,17 @@ class State:
 
 @dataclass
 class TrainState:
-    """Everything that changes during a run, and nothing else.
+    """Everything that changes during a run.
 
     Attributes
     ----------
     params : dict of arrays
-        Where the backend computes; changed in place.
+        Where the backend computes; an epoch changes them in place.
     adam : Adam
         Or another optimizer.
     rule : HeldOut, Lecture or Epochs
     best : dict of arrays or None
-        A copy of the best epoch's parameters, for rules that hold rows out.
+        The best epoch's parameters, for rules that hold rows out.
     losses : dict of float
         The latest evaluated losses by name.
     best_epoch, epoch, iteration, train_loss, param_norm, elapsed, history, log
@@ -130,6 +132,8 @@ class TrainState:
         None while training goes on.
     learning_rate_scale : float
         The rule's, as Adam's learning rate has it now.
+    retries : int
+        Epochs that were tried again.
     """
 
     params: dict
@@ -144,9 +148,28 @@ class TrainState:
     elapsed: float = 0.0
     stop_reason: str | None = None
     learning_rate_scale: float = 1.0
+    retries: int = 0
     losses: dict = field(default_factory=dict)
     history: dict = field(default_factory=lambda: {"epoch": []})
     log: dict = field(default_factory=lambda: {"iteration": [], "train_loss": [], "param_norm": []})
+
+    def copy(self):
+        """Return a copy to train on; nothing that training changes is shared."""
+        return replace(
+            self,
+            params={name: array.copy() for name, array in self.params.items()},
+            adam=deepcopy(self.adam),
+            rule=deepcopy(self.rule),
+            losses=dict(self.losses),
+            history={name: list(column) for name, column in self.history.items()},
+            log={name: list(column) for name, column in self.log.items()},
+        )
+
+    def slower(self, factor):
+        """Return a copy with a smaller learning rate, to try an epoch again."""
+        state = replace(self.copy(), retries=self.retries + 1)
+        state.adam.learning_rate *= factor
+        return state
 
     def record_iteration(self, loss):
         """Add a row to ``log``."""
@@ -155,12 +178,12 @@ class TrainState:
             self.log[name].append(getattr(self, name))
 
     def record_epoch(self, elapsed):
-        """Add a row to ``history``."""
-        self.elapsed = elapsed
+        """Add a row to ``history``; a warm start may have other columns: NaN."""
+        self.elapsed, before = elapsed, len(self.history["epoch"])
         row = {"epoch": self.epoch, "train_loss": self.train_loss, **self.losses}
         row |= {"learning_rate": getattr(self.adam, "learning_rate", nan), "elapsed": elapsed}
-        for name, value in row.items():
-            self.history.setdefault(name, []).append(value)
+        for name in {**self.history, **row}:
+            self.history.setdefault(name, [nan] * before).append(row.get(name, nan))
 
     def judge(self, losses):
         """Give an epoch's losses to the rule; keep the parameters of the best."""
@@ -168,6 +191,7 @@ class TrainState:
             self.best_epoch = self.epoch
             if self.rule.holds_out:
                 self.best = {name: array.copy() for name, array in self.params.items()}
+        self.stop_reason = self.rule.reason()
 
     def follow(self):
         """Where the rule lowers the learning rate, go on from the best epoch."""
@@ -180,9 +204,8 @@ class TrainState:
 
     def report(self, run):
         """Return the `State` for callbacks."""
-        params = {name: read_only(array) for name, array in self.params.items()}
         return State(
-            MappingProxyType(params),
+            ReadOnly({name: read_only(array) for name, array in self.params.items()}),
             run.max_epochs,
             self.epoch,
             self.iteration,
@@ -195,20 +218,32 @@ class TrainState:
             log=self.log,
         )
 
-    def solution(self, run):
-        """Return the `Solution`, with its arrays on the host."""
+    def solution(self, run, reason=None):
+        """Return the `Solution`; ``reason`` is why training ended early, if it did."""
         params = self.params if self.best is None else self.best
         return Solution(
             {name: to_host(array) for name, array in params.items()},
             n_features=run.n_features,
             n_conditions=run.n_conditions,
-            stop_reason=self.stop_reason or f"max_epochs: ran all {run.max_epochs}",
+            stop_reason=self.stop_reason or reason or f"max_epochs: ran all {run.max_epochs}",
             converged=bool(self.rule.reason()),
             n_epochs=len(self.history["epoch"]),
             best_epoch=self.best_epoch or len(self.history["epoch"]),  # 0: in a warm-up
             history=self.history,
             log=self.log,
         )
+
+
+class Kept:
+    """What is kept whatever interrupts training: the `TrainState` after a whole epoch.
+
+    An epoch trains on a copy, which then replaces ``state`` in one assignment.
+    """
+
+    state = None
+
+    def write(self):
+        """Called after an epoch and its callbacks; a `Checkpoint` writes a file."""
 
 
 def param_norm(params):

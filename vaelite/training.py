@@ -5,36 +5,41 @@ import time
 
 import numpy as np
 
+from .arrays.backend import keep_freed_memory
 from .arrays.dispatch import is_time_to_look, number, to_host
 from .checks import warn
-from .exceptions import ConvergenceWarning, TrainingError
+from .exceptions import ConvergenceWarning, FitWarning, TrainingError
 from .gradient import value_and_grad
 from .plain import as_objective
+from .state import Kept
 
 OVERFLOW = {"over": "ignore", "invalid": "ignore", "divide": "ignore"}  # checked afterwards
+NOT_CONVERGED = (
+    "not converged after max_epochs={} (patience was not used up); raise max_epochs, or pass "
+    'stopping="epochs" if this number of epochs is what you want'
+)
+RETRIES, SLOWER = 3, 0.1  # of epochs with numbers that are not finite: how many, how much slower
 
 
 def step(objective, params, adam, x, eps):
     """Take one training step, in place: the gradient, then Adam.
 
     Nothing changes unless loss and gradient are finite. On a device this is checked
-    every 50 steps only, because every check waits for the device.
+    every 50 steps only: every check waits for the device.
 
     Parameters
     ----------
     objective : NegELBO or any function of (params, x, eps)
     params : dict of arrays
-    adam : Adam
-        Or anything with ``update(params, grads)``.
+    adam : Adam or any object with ``update(params, grads)``
     x : array, shape (batch, n_features)
     eps : array, shape (batch, latent_dim)
         Standard normal noise.
 
     Returns
     -------
-    float
-        The loss before the step, in nats per example; on a device a 0-dimensional
-        array.
+    float, or on a device a 0-dimensional array
+        The loss before the step, in nats per example.
 
     Raises
     ------
@@ -50,9 +55,8 @@ def finite_gradient(objective, params, x, eps, t=0):
     """Return loss and gradient, or raise TrainingError where step t checks them."""
     with np.errstate(**OVERFLOW):
         loss, grads = value_and_grad(objective)(params, x, eps)
-        if is_time_to_look(loss, t) and not (
-            is_finite(loss) and all(map(has_square, grads.values()))
-        ):
+        checked = is_time_to_look(loss, t)
+        if checked and not (is_finite(loss) and all(map(has_square, grads.values()))):
             raise TrainingError(
                 f"{_first_fault(objective, params, grads, x, eps)}; a smaller learning_rate "
                 "or standardized data may help, and your own terms should not overflow"
@@ -66,7 +70,7 @@ def epoch(take_step, batches, after_step=None):
     Parameters
     ----------
     take_step : callable
-        ``take_step(batch)`` takes one training step and returns the loss before it.
+        ``take_step(batch)`` trains, and returns the loss before.
     batches : iterable of Batch, or of pairs (x, eps)
     after_step : callable, optional
         Called as ``after_step(loss)`` after every step.
@@ -74,12 +78,12 @@ def epoch(take_step, batches, after_step=None):
     Returns
     -------
     float
-        The mean loss per example, in nats; each batch's at the parameters of its time.
+        The mean loss per example, each batch's at the time of its step.
 
     Raises
     ------
     TrainingError
-        As `step`, with the number of the batch, counted from 0.
+        As `step`, with the number of the batch, from 0.
     """
     total, rows = 0.0, 0
     for b, batch in enumerate(batches):
@@ -114,19 +118,23 @@ def evaluate(objective, params, batches):
     return to_host(np.concatenate(found, axis=1))
 
 
-def train(run, state, callbacks=()):
+def train(run, state, callbacks=(), kept=None):
     """Loop over epochs until the stopping rule is satisfied.
+
+    An epoch with numbers that are not finite is tried again at a tenth of the rate.
 
     Parameters
     ----------
     run : Run
         The plan: each epoch's batches, what a step does, and what is evaluated.
     state : TrainState
-        Where training starts; changed in place.
+        Where training starts; it stays as it is.
     callbacks : iterable of callable
         Called with a `State` after every epoch; training stops if one returns True. A
-        method ``on_iteration`` is called every ``log_every`` iterations, and a method
-        ``on_end`` once when training ends for any reason.
+        method ``on_iteration`` is called every ``log_every`` iterations, and ``on_end``
+        once when training ends for any reason.
+    kept : Kept, optional
+        Has the state after the last whole epoch, also after an error.
 
     Returns
     -------
@@ -135,41 +143,50 @@ def train(run, state, callbacks=()):
     Raises
     ------
     TrainingError
-        If a loss or a gradient is not finite; the message names the epoch, the batch
-        and the array.
+        If a loss or a gradient is not finite in an epoch's first step, or also after
+        three retries; the message names the epoch, the batch and the array.
 
     Warns
     -----
+    FitWarning
+        If an epoch is tried again.
     ConvergenceWarning
         If ``max_epochs`` ends a run with held-out rows that was still improving.
     """
     keep_freed_memory()
-    start = time.perf_counter() - state.elapsed
+    kept = kept or Kept()
+    kept.state, start = state, time.perf_counter() - state.elapsed
     try:
-        while state.epoch < run.max_epochs and state.stop_reason is None:
-            state.epoch += 1
+        while kept.state.epoch < run.max_epochs and kept.state.stop_reason is None:
+            kept.state = _next_epoch(run, kept.state, callbacks, start)
+            answers = [callback(kept.state.report(run)) for callback in callbacks]
+            if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
+                kept.state.stop_reason = kept.state.stop_reason or "a callback returned True"
+            kept.write()
+    finally:
+        _notify(callbacks, "on_end", kept.state, run)
+    if kept.state.stop_reason is None and kept.state.rule.holds_out:
+        warn(NOT_CONVERGED.format(run.max_epochs), ConvergenceWarning)
+    return kept.state.solution(run)
+
+
+def _next_epoch(run, before, callbacks, start):
+    """Return the state after one more epoch; the state before stays as it is."""
+    while True:
+        state = before.copy()
+        try:
             losses = _train_epoch(run, state, callbacks)
+        except TrainingError as error:
+            if before.retries == RETRIES or state.iteration == before.iteration:  # no step taken
+                raise TrainingError(f"training stopped in {error}") from None
+            before = before.slower(SLOWER)
+            again = f"trying it again with learning_rate={before.adam.learning_rate:g}"
+            warn(f"{error}; {again}", FitWarning)
+        else:
             state.record_epoch(time.perf_counter() - start)
             if not run.is_warming_up(state.epoch):
                 state.judge(losses)
-            stop = [callback(state.report(run)) for callback in callbacks]
-            state.follow()
-            asked = any(isinstance(answer, (bool, np.bool_)) and answer for answer in stop)
-            reason = "a callback returned True" if asked else None
-            state.stop_reason = state.rule.reason() or reason
-    except KeyboardInterrupt:
-        if not state.history["epoch"]:
-            raise
-        _interrupt(state)
-    finally:
-        _notify(callbacks, "on_end", state, run)
-    if state.stop_reason is None and state.rule.holds_out:
-        warn(
-            f"not converged after max_epochs={run.max_epochs} (patience was not used up); raise "
-            'max_epochs, or pass stopping="epochs" if this number of epochs is what you want',
-            ConvergenceWarning,
-        )
-    return state.solution(run)
+            return state
 
 
 def _train_epoch(run, state, callbacks):
@@ -181,13 +198,15 @@ def _train_epoch(run, state, callbacks):
             state.record_iteration(float(loss))
             _notify(callbacks, "on_iteration", state, run)
 
+    state.epoch += 1
+    state.follow()
     try:
         batches = run.batches(state.epoch)
         state.train_loss = epoch(lambda batch: run.step(state, batch), batches, after_step)
         losses, *_ = [_evaluate(run, state, name) for name in run.evaluated]
+        return losses
     except TrainingError as error:
-        raise TrainingError(f"training stopped in epoch {state.epoch}, {error}") from None
-    return losses
+        raise TrainingError(f"epoch {state.epoch}, {error}") from None
 
 
 def _evaluate(run, state, name):
@@ -203,14 +222,6 @@ def _evaluate(run, state, name):
     return parts[0]
 
 
-def _interrupt(state):
-    """End training after Ctrl-C as a stopping rule would."""
-    state.stop_reason = "interrupted from the keyboard"
-    best = f"the parameters of epoch {state.best_epoch}"
-    kept = best if state.rule.holds_out else "what it has learned so far"
-    warn(f"training was interrupted in epoch {state.epoch}; the model keeps {kept}")
-
-
 def _notify(callbacks, event, state, run):
     for callback in callbacks:
         if hasattr(callback, event):
@@ -219,7 +230,7 @@ def _notify(callbacks, event, state, run):
 
 def _first_fault(objective, params, grads, x, eps):
     """Name the first array, in the order of the computation, that is not finite."""
-    with np.errstate(all="ignore"):
+    with np.errstate(**OVERFLOW):
         found = as_objective(objective).intermediates(params, x, eps)
     gradients = {f"the gradient of {name}": g for name, g in grads.items()}
     for name, array in {"the batch x": x, **params, **found, **gradients}.items():
@@ -235,15 +246,5 @@ def is_finite(array):
 
 
 def has_square(array):
-    """Whether the sum of squares is finite, as Adam's second moments need."""
+    """Whether the sum of squares is finite, as Adam needs."""
     return math.isfinite(np.vdot(array, array))
-
-
-def keep_freed_memory():
-    """Let the process keep the memory of freed temporaries.
-
-    Training allocates and frees the same few megabytes in every step. glibc returns
-    such blocks to the system at once, and every step pays for fresh pages, until it has
-    seen one larger block freed.
-    """
-    np.empty(31 * 2**20, np.uint8)  # freed at once; its pages are never touched

@@ -59,6 +59,8 @@ class VAE(VariationalModel):
     ((1797, 2), (16, 64))
     """
 
+    settings_class = ELBOSettings
+
     @explain_keywords
     def __init__(
         self,
@@ -116,8 +118,8 @@ class VAE(VariationalModel):
         ValueError, TypeError
             For data or settings that cannot work; the message says what to do.
         TrainingError
-            If a loss or a gradient is not finite; the message names the epoch, the
-            batch and the array.
+            If a loss or a gradient is not finite, also after three retries with a
+            smaller learning rate; the message names the epoch, the batch and the array.
 
         Warns
         -----
@@ -127,7 +129,8 @@ class VAE(VariationalModel):
         Notes
         -----
         Ctrl-C ends training after the first epoch as a stopping rule would, with a
-        warning. A fit that fails leaves the model as it was before.
+        warning: the model is that of a whole epoch. A fit that fails leaves the model
+        as it was; the error's attribute ``model`` is the model as trained so far.
         """
         settings = ELBOSettings.checked(self, settings)
         objective_class(settings.kl, settings.beta, settings.importance_samples, self.changed_terms)

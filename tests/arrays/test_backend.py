@@ -271,7 +271,10 @@ def test_diagnostics_and_callbacks(digits, quick):
 
 
 def test_a_loss_that_is_not_finite_is_seen_within_fifty_steps(digits, quick):
-    with pytest.raises(vaelite.TrainingError, match="is not finite"):
+    with (
+        pytest.warns(vaelite.FitWarning, match="is not finite; .*; trying it again"),
+        pytest.raises(vaelite.TrainingError, match="is not finite"),
+    ):
         vaelite.fit(digits[0], **quick, learning_rate=1e15, backend="cupy")
 
 

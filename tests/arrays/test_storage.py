@@ -7,6 +7,8 @@ import pickle
 import resource
 import subprocess
 import sys
+import time
+import tracemalloc
 import zipfile
 
 import autograd.numpy as anp
@@ -92,25 +94,60 @@ def test_places_that_do_not_work(vae, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_every_truncation_is_detected(tiny):
-    content = tiny.read_bytes()
-    for length in range(len(content)):
-        tiny.write_bytes(content[:length])
+def refused_truncations(path, lengths):
+    content = path.read_bytes()
+    for length in lengths:
+        path.write_bytes(content[:length])
         with pytest.raises(ModelFileError):
-            vaelite.load(tiny)
+            vaelite.load(path)
+    return len(lengths)
+
+
+def refused_bit_flips(path, count):
+    """Of files with one bit flipped; a file that is not refused has the same model."""
+    expected, content, refused = vaelite.load(path), path.read_bytes(), 0
+    rng, names = np.random.default_rng(0), ("history", "log", "stop_reason", "scores", "likelihood")
+    for _ in range(count):
+        flipped = bytearray(content)
+        flipped[rng.integers(len(content))] ^= 1 << rng.integers(8)
+        path.write_bytes(flipped)
+        try:
+            found = vaelite.load(path)
+        except ModelFileError:
+            refused += 1
+            continue
+        for name, array in expected.params.items():
+            assert np.array_equal(found.params[name], array), name
+        assert all(getattr(found, name) == getattr(expected, name) for name in names)
+    return refused
+
+
+def test_truncations_are_detected(tiny):
+    size = tiny.stat().st_size
+    refused_truncations(tiny, [*range(0, size - 99, 99), *range(size - 99, size, 5)])
 
 
 def test_bit_flips_are_detected_or_harmless(tiny):
-    expected, content, rng = vaelite.load(tiny).params, tiny.read_bytes(), np.random.default_rng(0)
-    for _ in range(500):
-        flipped = bytearray(content)
-        flipped[rng.integers(len(content))] ^= 1 << rng.integers(8)
-        tiny.write_bytes(flipped)
-        try:
-            found = vaelite.load(tiny).params
-        except ModelFileError:
-            continue
-        assert all(np.array_equal(found[name], array) for name, array in expected.items())
+    assert refused_bit_flips(tiny, 200) > 100
+
+
+@pytest.mark.slow
+def test_every_truncation_is_detected(tiny):
+    start, size = time.perf_counter(), tiny.stat().st_size
+    count = refused_truncations(tiny, range(size))
+    print(f"{count} truncations, all refused, {(time.perf_counter() - start) / count * 1e3:.1f} ms")
+
+
+@pytest.mark.slow
+def test_two_thousand_bit_flips(tiny):
+    tracemalloc.start()
+    try:
+        refused = refused_bit_flips(tiny, 2000)
+        peak = tracemalloc.get_traced_memory()[1] / 1e6
+    finally:
+        tracemalloc.stop()
+    print(f"2000 bit flips: {refused} refused, the others the same model; at most {peak:.1f} MB")
+    assert peak < 20
 
 
 def rewrite(path, change):
@@ -213,6 +250,244 @@ def test_a_repeated_member_is_refused(tiny):
         archive.writestr("encoder.mu.b.npy", npy(np.ones(1)))
     with pytest.raises(ModelFileError):
         vaelite.load(tiny)
+
+
+def peak_of_refusal(path, match):
+    """The peak of memory, in MB, while a file is refused."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelFileError, match=match):
+            vaelite.load(path)
+        return tracemalloc.get_traced_memory()[1] / 1e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_large_manifest_is_not_parsed(tiny):
+    """Lists need 20 times the memory of their text."""
+    rewrite(tiny, replace_member("manifest.json", b"[" + b"[]," * 7_000_000 + b"1]"))
+    assert peak_of_refusal(tiny, "its manifest has more than") < 1
+    rewrite(tiny, replace_member("manifest.json", b"[" + b"[]," * 1_000_000 + b"1]"))
+    assert peak_of_refusal(tiny, "at most .* lists") < 10
+
+
+def test_a_large_compressed_size_is_not_read(tiny):
+    """One bit of the archive's list of members: zipfile would allocate a gigabyte."""
+    content = bytearray(tiny.read_bytes())
+    entry = content.index(b"PK\1\2")
+    content[entry + 23] ^= 1 << 6  # the highest byte of the compressed size
+    tiny.write_bytes(content)
+    assert peak_of_refusal(tiny, "compressed or larger than the file") < 1
+
+
+def test_many_members_are_not_listed(tiny):
+    with zipfile.ZipFile(tiny, "w") as archive:
+        for i in range(9_000):
+            archive.writestr(f"{i:0200d}", b"")
+    assert peak_of_refusal(tiny, "far more parts than a model") < 1
+
+
+def test_a_large_size_in_the_manifest_is_not_allocated(tiny):
+    rewrite(tiny, edit_manifest(n_features=10**9))
+    assert peak_of_refusal(tiny, "n_features is 1000000000, but it has") < 5
+    categorical = ["categorical", {"levels": 10**9, "one_hot": True}]
+    rewrite(tiny, edit_manifest(n_features=3, likelihood=categorical))
+    assert peak_of_refusal(tiny, "outputs, more than it has weights") < 5
+
+
+def test_a_long_header_brings_no_advice_to_trust_it(tiny):
+    """NumPy's own message recommends allow_pickle=True."""
+    array = np.zeros(1)
+    header = repr({"descr": array.dtype.str, "fortran_order": False, "shape": (1,)}).encode()
+    header = header.ljust(20_000 - 1) + b"\n"
+    long = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + array.tobytes()
+    rewrite(tiny, replace_member("encoder.mu.b.npy", long))
+    with pytest.raises(ModelFileError) as raised:
+        vaelite.load(tiny)
+    assert "pickle" not in str(raised.value)
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null"])
+def test_devices_are_not_read(path):
+    with pytest.raises(ModelFileError, match="it is a device or a pipe"):
+        vaelite.load(path)
+
+
+def as_dtype(dtype):
+    """Write all weights and the manifest in another dtype."""
+
+    def change(members):
+        manifest = json.loads(members["manifest.json"])
+        for name, spec in manifest["arrays"].items():
+            if not name.startswith(("history.", "log.")):
+                array = np.load(io.BytesIO(members[f"{name}.npy"])).astype(dtype)
+                members[f"{name}.npy"], spec[0] = npy(array), array.dtype.str
+        members["manifest.json"] = json.dumps(manifest).encode()
+
+    return change
+
+
+@pytest.mark.parametrize("dtype", ["float16", "longdouble", "int64", "complex64", "bool"])
+def test_weights_of_other_dtypes_are_refused(tiny, dtype):
+    rewrite(tiny, as_dtype(dtype))
+    with pytest.raises(ModelFileError, match="dtype|float32 or all float64"):
+        vaelite.load(tiny)
+
+
+def test_the_order_of_bytes_does_not_matter(tiny):
+    expected = vaelite.load(tiny)
+    rewrite(tiny, as_dtype(">f8"))
+    found = vaelite.load(tiny)
+    for name, array in expected.params.items():
+        assert found.params[name].dtype == np.float64
+        assert found.params[name].dtype.isnative
+        assert np.array_equal(found.params[name], array)
+    X = np.random.default_rng(0).random((5, 3))
+    assert np.array_equal(found.score_samples(X), expected.score_samples(X))
+
+
+WRONG = [None, True, False, -1, 0, 1.5, "x", "", [], {}, [None], ["x"], {"x": 1}, 10**12, 1e400]
+WRONG += [[10**12], [[1]], [1, "a"], float("nan"), 10**30]
+
+
+def places(tree, place=()):
+    """The way to every part of nested dicts and lists."""
+    yield place
+    if isinstance(tree, dict | list):
+        keys = tree if isinstance(tree, dict) else range(len(tree))
+        for key in keys:
+            yield from places(tree[key], (*place, key))
+
+
+def replaced(tree, place, value):
+    if not place:
+        return value
+    copy = dict(tree) if isinstance(tree, dict) else list(tree)
+    copy[place[0]] = replaced(tree[place[0]], place[1:], value)
+    return copy
+
+
+def wrong_manifests(path, every=1):
+    """Refuse a manifest with one part replaced, or load a model that works; the counts."""
+    with zipfile.ZipFile(path) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    X, tried, refused = np.random.default_rng(0).random((5, 3)), 0, 0
+    for place in places(manifest):
+        for value in WRONG if place[:1] != ("record",) or len(place) < 2 else ():
+            tried += 1
+            if tried % every == 0:
+                content = json.dumps(replaced(manifest, place, value)).encode()
+                rewrite(path, replace_member("manifest.json", content))
+                try:
+                    model = vaelite.load(path)
+                except ModelFileError:
+                    refused += 1
+                else:
+                    with np.errstate(all="ignore"):  # sigma may be very large
+                        assert model.score_samples(X).shape == (5,)
+                        assert model.sample(2, rng=0).shape == (2, 3)
+                    assert model.summary()
+    return tried // every, refused
+
+
+def test_manifests_with_entries_of_wrong_types_are_refused(tiny):
+    tried, refused = wrong_manifests(tiny, every=41)
+    assert refused > 0.95 * tried
+
+
+@pytest.mark.slow
+def test_all_manifests_with_entries_of_wrong_types(tiny):
+    tried, refused = wrong_manifests(tiny)
+    print(f"{tried} manifests: {refused} refused, {tried - refused} models that work, 0 others")
+
+
+def test_what_cannot_be_loaded_is_not_saved(tmp_path):
+    def refuse(change, match):
+        model = vaelite.VAE(1, 2).build(3)
+        change(model)
+        with pytest.raises(ValueError, match="this model cannot be saved: " + match):
+            model.save(tmp_path / "model.npz")
+        assert not list(tmp_path.iterdir())
+
+    def nan(model):
+        model.params["encoder.mu.b"][0] = np.nan
+
+    def mixed(model):
+        model.params["encoder.mu.b"] = np.zeros(1)
+
+    def shape(model):
+        model.params["encoder.mu.b"] = np.zeros(2, np.float32)
+
+    refuse(nan, "array encoder.mu.b has numbers that are not finite")
+    refuse(mixed, "its weights should all be float32 or all float64")
+    refuse(shape, "the arrays encoder.mu.b do not fit the networks")
+    refuse(lambda model: model.history.update(epoch=["one"]), "its history should have numbers")
+    refuse(lambda model: model.log.update(a=[1], b=[]), "the columns of its log have different")
+    refuse(lambda model: setattr(model.solution, "stop_reason", None), "its stop_reason should be")
+
+
+def test_a_link_stays_a_link(vae, tmp_path):
+    (tmp_path / "real").mkdir()
+    link, real = tmp_path / "link.npz", tmp_path / "real" / "model.npz"
+    link.symlink_to(real)
+    for _ in range(2):  # where nothing is there, and over a file
+        vae.save(link)
+        assert link.is_symlink()
+        assert np.array_equal(vaelite.load(real).params["encoder.mu.W"], vae.params["encoder.mu.W"])
+    assert [path.name for path in (tmp_path / "real").iterdir()] == ["model.npz"]
+
+
+def test_permissions_are_those_of_the_old_file_or_of_the_umask(vae, tmp_path):
+    path, before = tmp_path / "model.npz", os.umask(0o027)
+    try:
+        vae.save(path)
+        assert path.stat().st_mode & 0o777 == 0o640
+        os.umask(0o022)
+        path.chmod(0o600)
+        vae.save(path)
+        assert path.stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)
+
+
+def test_a_device_or_a_pipe_is_not_replaced(vae, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in tmp_path / "pipe", "/dev/null":
+        with pytest.raises(OSError, match="a device or a pipe, not a file"):
+            vae.save(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+    assert not os.path.isfile("/dev/null")
+    with pytest.raises(ModelFileError, match="device or a pipe"):  # and does not wait for a writer
+        vaelite.load(tmp_path / "pipe")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write into every file")
+def test_a_read_only_file_is_not_replaced(vae, saved):
+    saved.chmod(0o400)
+    with pytest.raises(PermissionError, match="read-only"):
+        vae.save(saved)
+
+
+def test_the_longest_names_can_be_saved(vae, tmp_path):
+    path = tmp_path / ("m" * 251 + ".npz")
+    vae.save(path)
+    assert vaelite.load(path).n_epochs == vae.n_epochs
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"a": [1, 2], "b": [1.5, float("inf")], "c": {"d": None, "e": "x", "f": True}, "g": []},
+        [np.arange(6).reshape(2, 3), {"x": np.float32(2)}, [[1, 2.5], "y"], -0.0, 2**70],
+        {"empty": {}, "scalar": np.float64("nan"), "flag": np.array([True, False])},
+    ],
+)
+def test_trees_come_back(tree, tmp_path):
+    plain, arrays = storage.pack(tree, "tree")
+    storage.save(tmp_path / "x.npz", {"tree": plain}, arrays)
+    manifest, arrays = storage.load(tmp_path / "x.npz")
+    found = storage.unpack(manifest["tree"], arrays)
+    assert repr(found) == repr(tree)
 
 
 @pytest.mark.parametrize("function", ["fsync", "replace", "chmod"])

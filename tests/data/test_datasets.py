@@ -3,7 +3,9 @@
 import gzip
 import hashlib
 import http.server
+import struct
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -60,6 +62,19 @@ def test_damaged_files_are_named(tmp_path, images, message):
         (tmp_path / "train-images-idx3-ubyte").write_bytes(b"")
     with pytest.raises(ValueError, match=message):
         vaelite.load_idx(tmp_path)
+
+
+def test_a_bomb_is_not_unpacked(tmp_path):
+    """A gzip file of 60 kB that unpacks to 60 MB, as its header says."""
+    images = bytes([0, 0, 8, 3]) + struct.pack(">3I", 60_000, 10, 100) + bytes(60_000_000)
+    write_pair(tmp_path, pack=True, images=images, labels=idx(np.zeros(60_000, np.uint8)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="more than 100 times its size; if that is right, un"):
+            vaelite.load_idx(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 1e6
+    finally:
+        tracemalloc.stop()
 
 
 DAMAGED = [b"<html>", gzip.compress(idx(IMAGES))[:-9], gzip.compress(b"x" * 99)[:12] + b"!" * 9]

@@ -1,4 +1,4 @@
-"""Models as files: format 2 name by name, files of format 1, and custom parts."""
+"""Models as files: format 3 name by name, files of formats 1 and 2, and custom parts."""
 
 import json
 import zipfile
@@ -19,14 +19,15 @@ def manifest_of(path):
         return json.loads(archive.read("manifest.json"))
 
 
-def test_the_manifest_of_format_2(digits, tmp_path):
+def test_the_manifest_of_format_3(digits, tmp_path):
     vae = vaelite.fit(digits[0], hidden_dim=(8, 4), **SETTINGS)
     vae.save(tmp_path / "vae.npz")
     manifest = manifest_of(tmp_path / "vae.npz")
     solution = manifest.pop("solution")
-    del manifest["arrays"]
+    arrays = manifest.pop("arrays")
+    assert manifest.pop("record") == vae.solution.record
     assert manifest == {
-        "format": 2,
+        "format": 3,
         "kind": "VAE",
         "latent_dim": 2,
         "networks": {
@@ -42,8 +43,11 @@ def test_the_manifest_of_format_2(digits, tmp_path):
         "n_features": 64,
         "n_conditions": 0,
     }
-    names = {"converged", "stop_reason", "n_epochs", "best_epoch", "history", "log"}
-    assert set(solution) == names | {"scores"}
+    assert set(solution) == {"converged", "stop_reason", "n_epochs", "best_epoch", "scores"}
+    columns = {f"history.{name}" for name in vae.history} | {f"log.{name}" for name in vae.log}
+    assert set(arrays) == {*vae.params, *columns}
+    with np.load(tmp_path / "vae.npz") as file:
+        assert file["history.eval_loss"].tolist() == vae.history["eval_loss"]
 
 
 SCORES = {
@@ -93,10 +97,19 @@ def test_other_models_of_format_1():
     assert own.sample(3, rng=0).shape == (3, 64)
 
 
-def test_a_model_of_format_1_is_saved_in_format_2(tmp_path):
+def test_a_file_of_format_2_is_the_model_that_was_saved():
+    vae = vaelite.load(Path(__file__).with_name("format2") / "vae.npz")
+    assert vae.score(vaelite.load_digits()[0][:600]) == pytest.approx(-6.853285, abs=1e-4)
+    assert vae.history["val_loss"] == pytest.approx([6.823121, 6.715448, 6.628016], abs=1e-6)
+    assert vae.log["iteration"] == [0]
+    with pytest.raises(ValueError, match="no record of a fit"):
+        vae.receipt()
+
+
+def test_a_model_of_format_1_is_saved_in_format_3(tmp_path):
     old = vaelite.load(FORMAT_1 / "torch.npz")
     old.save(tmp_path / "again.npz")
-    assert manifest_of(tmp_path / "again.npz")["format"] == 2
+    assert manifest_of(tmp_path / "again.npz")["format"] == 3
     again = vaelite.load(tmp_path / "again.npz")
     assert again.history == old.history
     assert np.array_equal(again.sample(3, rng=0), old.sample(3, rng=0))

@@ -109,3 +109,13 @@ def get_backend(name):
             "CUDA toolkit"
         ) from error
     return Device(cupy, importlib.import_module("cupyx.scipy.special"))
+
+
+def keep_freed_memory():
+    """Let the process keep the memory of freed temporaries.
+
+    Training allocates and frees the same few megabytes in every step. glibc returns
+    such blocks to the system at once, and every step pays for fresh pages, until it has
+    seen one larger block freed.
+    """
+    np.empty(31 * 2**20, np.uint8)  # freed at once; its pages are never touched

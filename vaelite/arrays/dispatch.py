@@ -4,6 +4,7 @@ NumPy's functions work on CuPy's arrays through NumPy's array protocols, so a fo
 needs no second version. The few functions here handle what the protocols do not cover.
 """
 
+from collections.abc import Mapping
 from functools import cache, wraps
 
 import numpy as np
@@ -56,6 +57,22 @@ def read_only(array):
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+class ReadOnly(Mapping):
+    """A mapping that cannot be changed, but copied and pickled."""
+
+    def __init__(self, content):
+        self.content = dict(content)
+
+    def __getitem__(self, name):
+        return self.content[name]
+
+    def __iter__(self):
+        return iter(self.content)
+
+    def __len__(self):
+        return len(self.content)
 
 
 def is_time_to_look(array, step):

@@ -13,6 +13,7 @@ from ..checks import shown
 DIGITS_FILE = Path(__file__).with_name("digits.npz")
 SPLITS = {"train": "train", "test": "t10k"}
 IMAGES, LABELS = "images-idx3", "labels-idx1"
+MOST_EXPANDED = 100  # times its size that a gzip file may unpack to; MNIST's: 5
 MNIST_FOLDERS = ("", "mnist", "MNIST/raw")  # the last one is torchvision's
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 MNIST_SHA256 = {
@@ -200,21 +201,33 @@ def _read_pair(images_path, labels_path):
 def _read_idx(path, ndim):
     """Read an IDX file: magic number 0 0 8 ndim, sizes as big-endian int32, bytes."""
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+            shape = _read_shape(file, path, ndim)
+            size = math.prod(shape)
+            content = file.read(size + 1)
     except (EOFError, gzip.BadGzipFile, gzip.zlib.error) as error:
         raise ValueError(
             f"{path} is not a gzip file, or is damaged ({error}); delete it and download it again"
         ) from error
-    header = 4 + 4 * ndim
-    if len(content) < header or content[:4] != bytes([0, 0, 8, ndim]):
+    if len(content) != size:
+        found = "more" if len(content) > size else len(content)
+        raise ValueError(
+            f"{path} should have {size} bytes for its shape {shape}, but it has {found}"
+        )
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _read_shape(file, path, ndim):
+    start = file.read(4 + 4 * ndim)
+    if len(start) < 4 + 4 * ndim or start[:4] != bytes([0, 0, 8, ndim]):
         raise ValueError(
             f"{path} is not an IDX file of bytes in {ndim} dimension(s): it starts with "
-            f"{content[:4].hex(' ') or 'nothing'}, expected {bytes([0, 0, 8, ndim]).hex(' ')}"
+            f"{start[:4].hex(' ') or 'nothing'}, expected {bytes([0, 0, 8, ndim]).hex(' ')}"
         )
-    shape = struct.unpack(f">{ndim}I", content[4:header])
-    if len(content) - header != math.prod(shape):
+    shape, largest = struct.unpack(f">{ndim}I", start[4:]), MOST_EXPANDED * path.stat().st_size
+    if math.prod(shape) > largest:  # before anything of this size is read
         raise ValueError(
-            f"{path} should have {math.prod(shape)} bytes for its shape {shape}, but it has "
-            f"{len(content) - header}"
+            f"{path} should have {math.prod(shape)} bytes for its shape {shape}, more than "
+            f"{MOST_EXPANDED} times its size; if that is right, unpack it with gunzip"
         )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    return shape

@@ -1,6 +1,7 @@
 """Printed progress: callbacks like any other, and a bar for long work on rows."""
 
 import importlib.util
+import os
 import sys
 from math import isnan
 
@@ -13,10 +14,18 @@ def evaluated(state):
     return ", ".join(f"{name}: {loss:.2f}" for name, loss in losses.items() if not isnan(loss))
 
 
+def show(line):
+    """Print a line; a closed pipe, as of ``| head -2``, does not end a fit."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 -- until the process ends
+
+
 class Lines:
     """Print the lecture's lines, every ``log_every`` iterations and every epoch."""
 
-    def __init__(self, write=print):
+    def __init__(self, write=show):
         self.write = write
 
     def on_iteration(self, state):
@@ -109,7 +118,7 @@ def track(batches, n, progress):
         yield batch
         before, done = done, done + len(batch.x)
         if kinds and 10 * done // n > 10 * before // n:
-            print(f"> {done} of {n} rows")
+            show(f"> {done} of {n} rows")
 
 
 class ModelCallback:

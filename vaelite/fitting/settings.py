@@ -18,6 +18,7 @@ from ..checks import (
     check_flag,
     check_keywords,
     check_number,
+    check_path,
     shown,
     typed,
     warn,
@@ -81,6 +82,9 @@ CONSTRAINTS = {
     "log_every": check_count,
     "normalized": check_flag,
     "callbacks": check_callbacks,
+    "checkpoint": _optional(check_path),
+    "checkpoint_seconds": partial(check_number, low=0, low_included=True),
+    "warm_start": check_flag,
     "warmup_epochs": partial(check_count, minimum=0),
     "local_learning_rate": positive,
     "weight_decay": partial(check_number, low=0, low_included=True),
@@ -138,6 +142,15 @@ class FitSettings:
         trained so far, which it may keep, and a `State`. Training stops if one returns
         True. Methods ``on_iteration(model, state)`` and ``on_end(model, state)`` are
         called as well.
+    checkpoint : path, optional
+        A file that keeps the state of training after every epoch. The same call goes on
+        from it, and ends as if it had not been stopped. ``max_epochs`` may be raised.
+    checkpoint_seconds : float
+        The shortest time between two writings of the checkpoint.
+    warm_start : bool
+        Go on training this model: its parameters, epochs and history, with a new
+        optimizer and stopping rule, for up to ``max_epochs`` more epochs. Without
+        ``rng``, with the seed of its last fit: the same rows stay held out.
     """
 
     batch_size: int | None = None
@@ -156,6 +169,9 @@ class FitSettings:
     progress: bool | str = False
     log_every: int = 100
     callbacks: Any = ()
+    checkpoint: Any = None
+    checkpoint_seconds: float = 0.0
+    warm_start: bool = False
 
     excluded = ()  # settings that a derived class does not have
     samples = 1  # of z per example; a derived class may have a setting for it
@@ -335,7 +351,13 @@ class MeanFieldSettings(ELBOSettings):
     stopping: Any = "epochs"
     local_learning_rate: float = 0.3
 
-    excluded = "patience", "validation_fraction", "steps_per_epoch", "importance_samples"
+    excluded = (
+        "patience",
+        "validation_fraction",
+        "steps_per_epoch",
+        "importance_samples",
+        "warm_start",
+    )
 
     def of_objective(self):
         """Return the settings that the model's ``objective`` takes."""

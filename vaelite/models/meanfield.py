@@ -1,5 +1,6 @@
 """A model without an encoder: a decoder, and mu and logsigma for each training row."""
 
+from copy import deepcopy
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -56,6 +57,7 @@ class MeanField(VariationalModel):
     """
 
     is_amortized = False
+    settings_class = MeanFieldSettings
 
     @explain_keywords
     def __init__(
@@ -175,6 +177,16 @@ class LocalState(TrainState):
     """
 
     local: Any = None
+
+    def copy(self):
+        """Return a copy to train on; nothing that training changes is shared."""
+        return replace(super().copy(), local=deepcopy(self.local))
+
+    def slower(self, factor):
+        """Return a copy with smaller learning rates, to try an epoch again."""
+        state = super().slower(factor)
+        state.local.learning_rate *= factor
+        return state
 
 
 class LocalRun(Run):
