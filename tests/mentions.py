@@ -36,7 +36,9 @@ def _exists(path):
         if not hasattr(thing, name):
             try:
                 importlib.import_module(so_far)
-            except ImportError:
+            except ModuleNotFoundError:
                 return False
+            except ImportError:  # the module exists, and needs an extra that is not installed
+                return True
         thing = getattr(thing, name)
     return True

@@ -42,6 +42,7 @@ MODULES = [
     "arrays/storage.py",
     "arrays/streams.py",
     "vae.py",
+    "sklearn.py",
 ]
 
 # Tests besides the file of the same name, for a file or a folder.
@@ -577,6 +578,11 @@ PLANTED = {
             "standard_normal(z.shape, dtype=z.dtype)",
             "standard_normal((1, z.shape[1]), dtype=z.dtype)",
         ),
+        "scores: the shared draws are not in pairs": (
+            "np.concatenate([half, -half])",
+            "np.concatenate([half, half])",
+        ),
+        "scores: shared draws, their sum": ("-sum(losses) / len(losses)", "-sum(losses)"),
         "bits without the log(2)": ("* math.log(2))", "* 1)"),
     },
     "models/inference.py": {
@@ -628,6 +634,10 @@ PLANTED = {
         ),
     },
     "data/dataset.py": {
+        "columns in another order": (
+            "check_names(name, names, feature_names, owner)",
+            "pass",
+        ),
         "the last rows are held out": ("order = rng.permutation(n)", "order = np.arange(n)[::-1]"),
         "half of the rows' noise is shared": (
             "eps = noise(b).standard_normal(shape, dtype=self.dtype)",
@@ -949,6 +959,12 @@ EQUIVALENT = {
             "z[None], mu[:, None], logsigma[:, None], normalized=normalized",
             "mu[:, None], z[None], logsigma[:, None], normalized=normalized",
         ): "the density is symmetric in z and mu",
+    },
+    "fitting/record.py": {
+        (
+            "rows = max(1, CHUNK_BYTES // max(1, row_bytes))",
+            "rows = max(2, CHUNK_BYTES // max(1, row_bytes))",
+        ): "rows at a time",
     },
     "gradient.py": {
         (

@@ -22,7 +22,8 @@ MODULES = """
     priors
     objectives plain adam stopping state training
     versions
-    fitting.progress fitting.trial fitting.settings fitting.run fitting.record fitting.checkpoint
+    fitting.keywords fitting.progress fitting.trial fitting.settings fitting.run fitting.record
+    fitting.checkpoint
     models.checks models.constant models.files models.ppca models.examination models.findings
     models.doctor models.outcome models.base models.variational vae
     models.inference models.meanfield models.autoencoder
@@ -32,6 +33,7 @@ MODULES = """
     inference.gradient_estimators inference.ledger
     plots.grid plots.training plots.latent plots.images plots.graphs plots.inference plots
     classroom.theorems classroom.exercises
+    sklearn
     __init__ __main__
 """
 ORDER = MODULES.split()  # a module imports only from the modules before it
@@ -113,6 +115,7 @@ def test_every_folder_is_a_package():
 
 def test_import_loads_nothing_heavy():
     heavy = ("matplotlib", "scipy.stats", "tqdm", "pooch", "cupy", "hypothesis")
+    heavy += ("sklearn", "joblib", "pandas", "dask")
     code = f"import sys, vaelite; print(*(m for m in {heavy} if m in sys.modules))"
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout

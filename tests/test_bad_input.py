@@ -1054,6 +1054,33 @@ def test_a_failed_fit_leaves_a_fitted_model_as_it_was(digits, quick):
     assert model.score(digits[0]) == before
 
 
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_a_table_whose_columns_changed_order_is_refused(kind, tmp_path):
+    library = pytest.importorskip(kind, reason=f"{kind} is not installed")
+    table = library.DataFrame({name: GOOD[:, i] for i, name in enumerate("abcd")})
+    other, seen = table[list("abdc")], []
+    quick = {"hidden_dim": 8, "max_epochs": 1, "batch_size": 10, "stopping": "epochs", "rng": 0}
+    vae = vaelite.fit(table, **quick, callbacks=lambda model, state: seen.append(model))
+    vae.save(tmp_path / "model.npz")
+    loaded = vaelite.load(tmp_path / "model.npz")
+    for model in (vae, loaded, *seen):
+        assert model.feature_names == tuple("abcd")
+        assert model.score(table) == model.score(GOOD)
+        with pytest.raises(ValueError, match="column 2 of X is 'd'.*fitted with 'c'"):
+            model.score(other)
+    observed = np.arange(4) < 2
+    for call in (
+        lambda: vae.encode(other),
+        lambda: vaelite.fit(table, other, **quick),
+        lambda: vaelite.doctor(vae, other),
+        lambda: vaelite.log_evidence(vae, other),
+        lambda: vaelite.infer(vae, other, observed=observed),
+    ):
+        with pytest.raises(ValueError, match="column 2 of X(_test)? is 'd'"):
+            call()
+    assert vaelite.fit(GOOD, **quick).feature_names is None
+
+
 def test_grey_levels_are_checked_in_all_rows(monkeypatch):
     monkeypatch.setattr(vaelite.data.checks, "CHUNK_BYTES", 40)
     X = np.ones((100, 4), np.uint8)

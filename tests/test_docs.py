@@ -12,6 +12,7 @@ from pages import compare, python_blocks, run
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+NEEDS = {"sklearn.md": [("sklearn", "1.6"), ("pandas", "2.2")]}  # extras
 PAGES = sorted(path for path in DOCS.rglob("*.md") if not {"_build", "generated"} & set(path.parts))
 README = (ROOT / "README.md").read_text(encoding="utf-8")  # whose blocks test_readme runs
 
@@ -29,6 +30,8 @@ def _folder_of_its_own(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_python_blocks_run(page):
+    for module, version in NEEDS.get(name(page), ()):
+        pytest.importorskip(module, version, reason=f"{module} {version} is not installed")
     namespace = {"__name__": "__main__"}
     for block in python_blocks(page.read_text(encoding="utf-8")):
         if block.reason is None and block.code not in README:

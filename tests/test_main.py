@@ -110,7 +110,7 @@ def test_damaged_files_are_one_line_and_never_advice_to_load_pickles(tmp_path, c
     ("fault", "status", "message"),
     [
         (vaelite.TrainingError("epoch 1, batch 0: the loss is not finite"), 1, "epoch 1, batch 0"),
-        (MemoryError("6.7 GiB"), 1, "not enough memory (6.7 GiB); a smaller --hidden-dim"),
+        (MemoryError("6.7 GiB"), 1, "not enough memory (6.7 GiB); take a smaller --hidden-dim"),
         (KeyboardInterrupt(), 130, "interrupted from the keyboard"),
     ],
 )

@@ -9,7 +9,7 @@ import vaelite
 from vaelite.state import Solution, State, TrainState
 from vaelite.stopping import Epochs, HeldOut
 
-RUN = SimpleNamespace(max_epochs=9, n_features=2, n_conditions=3)
+RUN = SimpleNamespace(max_epochs=9, n_features=2, n_conditions=3, feature_names=None)
 
 
 def new_state(rule=None):

@@ -29,6 +29,7 @@ class Plan:
     evaluated: tuple = ("eval",)
     n_features: int = D
     n_conditions: int = 0
+    feature_names: tuple | None = None
     warmup_epochs: int = 0
 
     def batches(self, epoch):

@@ -6,6 +6,7 @@ by subject.
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
 from . import ops
 from .adam import Adam
@@ -119,6 +120,10 @@ __all__ = [
     "show_versions",
     "value_and_grad",
 ]
+
+
+if TYPE_CHECKING:  # for editors
+    from . import plots
 
 
 def __getattr__(name):

@@ -1,8 +1,10 @@
 """The calls that most users need: `fit` a model, `load` a saved one."""
 
 import inspect
+from typing import Any, Unpack
 
 from .checks import check_keywords, check_path
+from .fitting.keywords import AutoencoderFitKeywords, VAEFitKeywords
 from .models import files
 from .models.autoencoder import Autoencoder
 from .models.files import OWN_TERMS
@@ -13,7 +15,7 @@ KINDS = {kind.__name__: kind for kind in (VAE, Autoencoder, MeanField)}
 OWN_PARTS = (*OWN_TERMS, "likelihood", "prior", "encoder", "decoder")
 
 
-def fit(X, X_test=None, **settings):
+def fit(X, X_test=None, **settings: Unpack[VAEFitKeywords]) -> VAE:
     """Fit a variational autoencoder to the rows of X: ``VAE(...).fit(X, ...)``.
 
     Parameters
@@ -72,7 +74,7 @@ def fit(X, X_test=None, **settings):
     return _fit(VAE, fit, X, X_test, settings)
 
 
-def fit_autoencoder(X, X_test=None, **settings):
+def fit_autoencoder(X, X_test=None, **settings: Unpack[AutoencoderFitKeywords]) -> Autoencoder:
     """Fit an autoencoder: the same networks as in `fit`, without noise and KL.
 
     Parameters
@@ -125,7 +127,7 @@ for _function, _kind in ((fit, VAE), (fit_autoencoder, Autoencoder)):
     _function.__signature__ = inspect.Signature([*_first, *_settings.values()])
 
 
-def load(path, *, backend="numpy", **own):
+def load(path, *, backend="numpy", **own) -> Any:
     """Read a model that ``save`` wrote.
 
     Parameters

@@ -88,6 +88,13 @@ def check_count(name, value, minimum=1):
     return int(value)
 
 
+def check_pairs(name, value):
+    """Return an even number of samples, for pairs of eps and -eps, as an int."""
+    if check_count(name, value) % 2:
+        raise ValueError(f"{name} should be even, for pairs of eps and -eps, got {value}")
+    return int(value)
+
+
 def check_number(name, value, low, high=math.inf, low_included=False):
     """Return a real number between ``low`` and ``high`` as a float."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):

@@ -25,9 +25,8 @@ class Solution:
         The best epoch's with held-out rows, otherwise the last epoch's.
     n_features, n_conditions : int
         Columns of the data, and of the condition.
-    stop_reason : str
-    converged : bool
-        True only if the stopping rule was satisfied.
+    stop_reason, converged : str, bool
+        Why training ended; True only if the stopping rule was satisfied.
     n_epochs, best_epoch : int
         Epochs run; and the one of ``params``.
     history : dict of lists
@@ -39,11 +38,12 @@ class Solution:
         Every ``log_every`` iterations: "iteration" from 0, "train_loss" of that batch,
         and "param_norm", the sum of the arrays' Euclidean norms.
     scores : dict of float
-        The mean ELBO of the parameters, in nats per example with all constants, by
-        name: "training" (at most 2,000 rows, or as many as were held out) and
-        "held-out".
+        The mean ELBO of the parameters, in nats per example with all constants:
+        "training" (at most 2,000 rows, or as many as were held out) and "held-out".
     record : dict
         Settings, seed, digests of the data and versions, which ``receipt`` prints.
+    feature_names : tuple of str or None
+        The names of the columns, if the data were a table with names.
     """
 
     params: dict
@@ -57,6 +57,7 @@ class Solution:
     log: dict = field(default_factory=dict)
     scores: dict = field(default_factory=dict)
     record: dict = field(default_factory=dict)
+    feature_names: tuple | None = None
 
     @property
     def dtype(self):
@@ -76,16 +77,12 @@ class State:
         Epochs count from 1, iterations from 0.
     train_loss : float
         In ``on_iteration`` the batch's loss; after an epoch the mean over its batches.
-    param_norm : float
-        The sum of the arrays' Euclidean norms.
-    elapsed : float
-        Seconds since the start.
+    param_norm, elapsed : float
+        The sum of the arrays' Euclidean norms; seconds since the start.
     best_epoch : int
         The epoch that would be kept if training ended now.
-    val_loss, val_nll, val_kl, eval_loss, eval_nll, eval_kl : float
+    val_loss, val_nll, val_kl, eval_loss, ..., test_loss, ... : float
         The latest evaluations, as in `Solution`; NaN where there are none.
-    test_loss, test_nll, test_kl : float
-        The same for the test rows.
     history, log : dict of lists
         What has been recorded so far, as in `Solution`.
     """
@@ -231,6 +228,7 @@ class TrainState:
             best_epoch=self.best_epoch or len(self.history["epoch"]),  # 0: in a warm-up
             history=self.history,
             log=self.log,
+            feature_names=run.feature_names,
         )
 
 

@@ -1,13 +1,25 @@
 """The variational autoencoder: its settings, its networks, and what it minimizes."""
 
+from collections.abc import Callable
+from typing import Self, Unpack
+
 from .checks import explain_keywords
+from .fitting.keywords import (
+    Activation,
+    BackendName,
+    ELBOKeywords,
+    Init,
+    Sizes,
+)
 from .fitting.settings import ELBOSettings, with_settings
+from .likelihoods import Likelihood
 from .models.base import encoder_width, run_encoder
 from .models.checks import check_fitted, check_network
 from .models.variational import VariationalModel
-from .networks import Head
+from .networks import Head, Network
 from .networks.dense import dense_unless_given
 from .objectives import objective_class
+from .priors import Prior
 
 
 class VAE(VariationalModel):
@@ -64,21 +76,21 @@ class VAE(VariationalModel):
     @explain_keywords
     def __init__(
         self,
-        latent_dim=2,
-        hidden_dim=(512, 256),
+        latent_dim: int = 2,
+        hidden_dim: Sizes = (512, 256),
         *,
-        activation="relu",
-        init="glorot",
-        encoder=None,
-        decoder=None,
-        likelihood="gaussian",
-        prior=None,
-        negloglikelihood=None,
-        neglogprior=None,
-        neglogposterior=None,
-        reparameterize=None,
+        activation: Activation = "relu",
+        init: Init = "glorot",
+        encoder: Network | None = None,
+        decoder: Network | None = None,
+        likelihood: str | Likelihood = "gaussian",
+        prior: Prior | None = None,
+        negloglikelihood: Callable | None = None,
+        neglogprior: Callable | None = None,
+        neglogposterior: Callable | None = None,
+        reparameterize: Callable | None = None,
         dtype=None,
-        backend="numpy",
+        backend: BackendName = "numpy",
     ):
         own_terms = {
             "negloglikelihood": negloglikelihood,
@@ -92,7 +104,15 @@ class VAE(VariationalModel):
         super().__init__(latent_dim, decoder, likelihood, own_terms, dtype, backend, prior)
 
     @with_settings(ELBOSettings)
-    def fit(self, X, X_test=None, *, condition=None, condition_test=None, **settings):
+    def fit(
+        self,
+        X,
+        X_test=None,
+        *,
+        condition=None,
+        condition_test=None,
+        **settings: Unpack[ELBOKeywords],
+    ) -> Self:
         """Train on the rows of X, from new random weights.
 
         Parameters

@@ -81,3 +81,39 @@ def test_data_that_a_likelihood_has_no_density_for(X, likelihood, message):
 def test_the_number_of_columns_must_be_the_models(rng):
     with pytest.raises(ValueError, match="Z has 3 features, but VAE is expecting 4 features"):
         checked(rng.random((5, 3)), name="Z", n_features=4, owner="VAE")
+
+
+class Table:
+    """What vaelite uses of a DataFrame."""
+
+    def __init__(self, values, columns):
+        self.values, self.columns, self.iloc = values, columns, None
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (["a", "b"], ("a", "b")),
+        (np.array(["a", "b"]), ("a", "b")),
+        ([0, 1], None),  # numbers are positions
+        (["a", 1], None),
+        (lambda: ["a", "b"], None),  # a method
+    ],
+)
+def test_names_of_columns_are_kept_if_all_are_texts(columns, expected, rng):
+    assert checked(Table(rng.random((5, 2)), columns)).feature_names == expected
+
+
+def test_other_names_of_columns_are_refused(rng):
+    X = rng.random((5, 2))
+    data, held_out = checked(Table(X, ["a", "b"])).split(0.4, rng)
+    assert data.feature_names == held_out.feature_names == ("a", "b")
+    for same in (X, Table(X, ["a", "b"]), Table(X, [0, 1])):
+        assert len(checked(same, feature_names=("a", "b"))) == 5
+    with pytest.raises(ValueError, match="column 0 of X is 'b', but the model was fitted with 'a'"):
+        checked(Table(X, ["b", "a"]), feature_names=("a", "b"))
+    with pytest.raises(ValueError, match="column 1 of X is 'c', but the model was fitted with 'b'"):
+        checked(Table(X, ["a", "c"]), feature_names=("a", "b"))

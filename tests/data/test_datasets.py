@@ -111,7 +111,11 @@ def server(tmp_path, monkeypatch):
         def log_message(self, *args):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as httpd:
+    try:
+        httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    except OSError as error:  # such as in a browser
+        pytest.skip(f"the system cannot serve files: {error}")
+    with httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         monkeypatch.setattr(datasets, "MNIST_URL", f"http://127.0.0.1:{httpd.server_port}/")
         files = {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -97,7 +97,7 @@ def test_a_posterior_at_any_edge_warns(latent, side):
 def test_a_model_in_float32_is_computed_in_float64(digits, quick):
     vae = vaelite.fit(digits[0], **quick)
     wide = vaelite.fit(digits[0], **quick, dtype=np.float64)
-    wide.params = {name: np.float64(array) for name, array in vae.params.items()}
+    wide.params = {name: array.astype(np.float64) for name, array in vae.params.items()}
     X = np.float32(digits[0][:3])
     found, expected = (vaelite.Quadrature(model).log_evidence(X)[0] for model in (vae, wide))
     assert found == pytest.approx(expected, abs=1e-9)

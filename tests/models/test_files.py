@@ -42,6 +42,7 @@ def test_the_manifest_of_format_3(digits, tmp_path):
         "own_terms": [],
         "n_features": 64,
         "n_conditions": 0,
+        "feature_names": None,
     }
     assert set(solution) == {"converged", "stop_reason", "n_epochs", "best_epoch", "scores"}
     columns = {f"history.{name}" for name in vae.history} | {f"log.{name}" for name in vae.log}

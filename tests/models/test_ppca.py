@@ -16,7 +16,7 @@ def model(rng):
 
 def of_sklearn(X, latent_dim):
     """scikit-learn's model, which uses the unbiased covariance, and ours with its parameters."""
-    pca = PCA(latent_dim).fit(X)
+    pca = PCA(latent_dim, svd_solver="full").fit(X)  # exact; older defaults were random
     W = np.sqrt(pca.explained_variance_ - pca.noise_variance_)[:, None] * pca.components_
     return pca, ProbabilisticPCA(W, pca.mean_, pca.noise_variance_**0.5)
 

@@ -4,6 +4,8 @@
 disk, and become floats in [0, 1] batch by batch.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ..arrays.dispatch import on_device, read_only
@@ -13,7 +15,9 @@ from .checks import ROUNDING, check_array, check_grey_levels
 from .rows import RowReader
 
 
-def minibatches(X, batch_size, dtype=np.float32, *, shuffle=False, rng=None, grey_levels=True):
+def minibatches(
+    X, batch_size, dtype: Any = np.float32, *, shuffle=False, rng=None, grey_levels=True
+):
     """Go once through the rows of X in batches of floats.
 
     Parameters

@@ -142,6 +142,33 @@ def check_width(name, X, expected, owner):
         )
 
 
+def column_names(X):
+    """Return the names of a table's columns, a tuple of str, or None without names."""
+    columns = getattr(X, "columns", None)
+    names = () if columns is None or callable(columns) else tuple(columns)
+    return names if names and all(isinstance(name, str) for name in names) else None
+
+
+def check_names(name, found, expected, owner):
+    """Refuse a table whose columns are not those of the fit, in the same order.
+
+    Parameters
+    ----------
+    name : str
+        What error messages call the table.
+    found, expected : tuple of str, or None
+        Of the table, and of the fit. None, as for an array, is not compared.
+    owner : str
+        What error messages call the model.
+    """
+    for i, (here, there) in enumerate(zip(found or (), expected or (), strict=False)):
+        if here != there:
+            raise ValueError(
+                f"column {i} of {name} is {here!r}, but {owner} was fitted with {there!r} there; "
+                f"pass the columns of the fit, in their order: {name}[list(model.feature_names)]"
+            )
+
+
 def summarize(X, dtype, name="X", grey_levels=True):
     """Read all values, in chunks, and refuse those that are not finite in ``dtype``.
 

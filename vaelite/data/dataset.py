@@ -9,7 +9,7 @@ from ..arrays.backend import Backend
 from ..arrays.dispatch import to_host
 from ..checks import check_number, warn
 from .batches import read_batch, row_batches
-from .checks import LARGE, check_array, check_width, summarize
+from .checks import LARGE, check_array, check_names, check_width, column_names, summarize
 from .rows import RowReader, RowSubset
 
 
@@ -52,6 +52,8 @@ class Dataset:
         Where the batches go.
     condition : array-like, shape (n, n_conditions), or None
         What is known of each row, for conditional models.
+    feature_names : tuple of str or None
+        The names of the columns, if X is a table that has them, such as a DataFrame.
     """
 
     X: Any
@@ -59,6 +61,7 @@ class Dataset:
     grey_levels: bool
     backend: Backend
     condition: Any = None
+    feature_names: tuple | None = None
 
     @classmethod
     def checked(
@@ -70,6 +73,7 @@ class Dataset:
         *,
         name="X",
         n_features=None,
+        feature_names=None,
         fitting=False,
         owner="the model",
     ):
@@ -86,6 +90,8 @@ class Dataset:
             What error messages call X.
         n_features : int, optional
             How many columns the model has; None accepts any number.
+        feature_names : tuple of str, optional
+            The names of the model's columns, if it was fitted on a table.
         fitting : bool
             Whether to warn of data that can be fitted, but not well.
         owner : str
@@ -96,9 +102,10 @@ class Dataset:
         ValueError, TypeError
             The message says what was expected, what was passed, and what to do.
         """
-        X = check_array(X, name)
+        names, X = column_names(X), check_array(X, name)
         if n_features is not None:
             check_width(name, X, n_features, owner)
+        check_names(name, names, feature_names, owner)
         if dtype is None:
             is_double = X.dtype.kind == "f" and X.dtype.itemsize >= 8
             dtype = np.dtype(np.float64 if is_double else np.float32)
@@ -106,7 +113,7 @@ class Dataset:
         likelihood.check(summary)
         if fitting:
             likelihood.advise(summary)
-        return cls(X, dtype, likelihood.grey_levels, backend)
+        return cls(X, dtype, likelihood.grey_levels, backend, feature_names=names)
 
     def __len__(self):
         return self.X.shape[0]

@@ -65,6 +65,11 @@ class Run:
         """Columns of the condition."""
         return self.data.n_conditions
 
+    @property
+    def feature_names(self):
+        """Names of the columns, or None."""
+        return self.data.feature_names
+
     def is_warming_up(self, epoch):
         """Whether the KL part has not yet had its full weight in an epoch."""
         return epoch < self.settings.warmup_epochs

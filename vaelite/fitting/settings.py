@@ -2,9 +2,10 @@
 
 import copy
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -374,7 +375,10 @@ class MeanFieldSettings(ELBOSettings):
         return rule
 
 
-def with_settings(settings):
+Fit = TypeVar("Fit", bound=Callable)
+
+
+def with_settings(settings) -> Callable[[Fit], Fit]:
     """Decorate a ``fit`` method: help() shows the settings in place of ``**keywords``.
 
     Parameters

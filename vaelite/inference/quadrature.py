@@ -70,7 +70,7 @@ class Quadrature:
         self.vae, self.n_nodes = vae, check_count("n_nodes", n_nodes, minimum=5)
         self.extent = check_number("extent", extent, 0)
         self.axis = np.linspace(-extent, extent, n_nodes)
-        self._params = {name: np.float64(array) for name, array in vae.params.items()}
+        self._params = {name: array.astype(np.float64) for name, array in vae.params.items()}
 
     def log_evidence(self, X, progress=False):
         """``log p(x)`` of each row.

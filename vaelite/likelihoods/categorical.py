@@ -88,7 +88,8 @@ class Categorical(Likelihood):
 
     def sample(self, rng, logits):
         """Draw whole numbers x ~ p(x|z), by the largest logit with Gumbel noise."""
-        return np.argmax(logits + rng.gumbel(size=logits.shape), axis=-1)
+        levels = np.argmax(logits + rng.gumbel(size=logits.shape), axis=-1)
+        return levels.astype(np.int64)  # on 32-bit systems argmax returns int32
 
     def encoder_input(self, x):
         """Return the levels as numbers in [0, 1], or as L zeros and ones per pixel."""

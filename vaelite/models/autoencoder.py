@@ -1,9 +1,21 @@
 """The autoencoder: the same networks as the VAE's, without noise, prior and KL."""
 
+from collections.abc import Callable
+from typing import Self, Unpack
+
 from .. import training
 from ..checks import explain_keywords
+from ..fitting.keywords import (
+    Activation,
+    Array,
+    BackendName,
+    FitKeywords,
+    Init,
+    Sizes,
+)
 from ..fitting.settings import FitSettings, with_settings
-from ..networks import Head
+from ..likelihoods import Likelihood
+from ..networks import Head, Network
 from ..networks.dense import dense_unless_given
 from ..objectives import Reconstruction
 from .base import LatentModel, encoder_width, run_encoder
@@ -42,17 +54,17 @@ class Autoencoder(LatentModel):
     @explain_keywords
     def __init__(
         self,
-        latent_dim=2,
-        hidden_dim=(512, 256),
+        latent_dim: int = 2,
+        hidden_dim: Sizes = (512, 256),
         *,
-        activation="relu",
-        init="glorot",
-        encoder=None,
-        decoder=None,
-        likelihood="gaussian",
-        negloglikelihood=None,
+        activation: Activation = "relu",
+        init: Init = "glorot",
+        encoder: Network | None = None,
+        decoder: Network | None = None,
+        likelihood: str | Likelihood = "gaussian",
+        negloglikelihood: Callable | None = None,
         dtype=None,
-        backend="numpy",
+        backend: BackendName = "numpy",
     ):
         dense = hidden_dim, activation, init
         encoder, decoder = dense_unless_given(*dense, encoder, decoder)
@@ -61,7 +73,15 @@ class Autoencoder(LatentModel):
         super().__init__(latent_dim, decoder, likelihood, own_terms, dtype, backend)
 
     @with_settings(FitSettings)
-    def fit(self, X, X_test=None, *, condition=None, condition_test=None, **settings):
+    def fit(
+        self,
+        X,
+        X_test=None,
+        *,
+        condition=None,
+        condition_test=None,
+        **settings: Unpack[FitKeywords],
+    ) -> Self:
         """Train on the rows of X, from new random weights.
 
         Parameters
@@ -95,7 +115,7 @@ class Autoencoder(LatentModel):
         (z,) = run_encoder(self, params, self._heads(), x, condition)
         return z
 
-    def encode(self, X, *, condition=None):
+    def encode(self, X, *, condition=None) -> Array:
         """Return the code of each row, shape (n, latent_dim)."""
         batches, objective = self.batches(X, condition=condition), self.objective()
 
@@ -104,16 +124,16 @@ class Autoencoder(LatentModel):
 
         return self._by_chunks(code, batches)[0]
 
-    def codes(self, X, *, condition=None):
+    def codes(self, X, *, condition=None) -> Array:
         """Return the code of each row, as `VAE.codes` does."""
         return self.encode(X, condition=condition)
 
-    def reconstruct(self, X, *, condition=None):
+    def reconstruct(self, X, *, condition=None) -> Array:
         """Encode and decode: E[x|z] at the code, shape (n, n_features)."""
         z = self.encode(X, condition=condition)
         return self.likelihood.expectation(*self.decode(z, condition=condition))
 
-    def reconstruction_loss(self, X, *, condition=None):
+    def reconstruction_loss(self, X, *, condition=None) -> Array:
         """Return ``-log p(x|z)`` of each row at its code, shape (n,), in nats."""
         batches = self.batches(X, condition=condition)  # the loss needs no noise
         return training.evaluate(self.objective(), self.device_params(), batches)[0]

@@ -29,6 +29,7 @@ from ..data.checks import check_array, check_test, check_width, summarize
 from ..data.dataset import Dataset
 from ..exceptions import ConvergenceWarning, FitWarning, keep_in
 from ..fitting.checkpoint import Checkpoint
+from ..fitting.keywords import Array, Seed
 from ..fitting.progress import ModelCallback, reporters, show
 from ..fitting.record import check_same, lines, rebuilt, recorded, seed_of
 from ..fitting.run import CHUNK_ROWS, Run
@@ -86,6 +87,7 @@ class LatentModel:
     n_epochs = _of_solution("n_epochs", "Epochs run.")
     best_epoch = _of_solution("best_epoch", "The epoch that the parameters are from.")
     scores = _of_solution("scores", "The ELBO of training and held-out rows; see `Solution`.")
+    feature_names = _of_solution("feature_names", "Names of the columns; None for an array.")
 
     def __init__(self, latent_dim, decoder, likelihood, own_terms, dtype, backend, prior=None):
         self.latent_dim = check_count("latent_dim", latent_dim)
@@ -207,11 +209,13 @@ class LatentModel:
         if not settings.warm_start:
             return self._checked(X, "X", fitting=True).given(condition)
         check_fitted(self)
-        data = self._checked(X, "X", self.solution.dtype, self.n_features, fitting=True)
+        columns = {"n_features": self.n_features, "feature_names": self.feature_names}
+        data = self._checked(X, "X", self.solution.dtype, fitting=True, **columns)
         return data.given(condition, self.n_conditions)
 
     def _test_data(self, data, X_test, condition_test):
-        test = self._checked(X_test, "X_test", data.dtype, data.n_features)
+        columns = {"n_features": data.n_features, "feature_names": data.feature_names}
+        test = self._checked(X_test, "X_test", data.dtype, **columns)
         return test.given(condition_test, data.n_conditions, name="condition_test")
 
     def _datasets(self, settings, seed, rule, given):
@@ -236,6 +240,7 @@ class LatentModel:
             model = self
         else:
             model = self._started(data.n_features, data.n_conditions, data.dtype, seed)
+            model.solution.feature_names = data.feature_names
         rows = next(data.spread(ROWS).batches(ROWS)).on_host()
         constant = constant_outputs(model, rows.x)
         if "val" in evaluated and settings.objective is None:
@@ -325,7 +330,7 @@ class LatentModel:
             if finding.name != "not-converged":  # `train` warned of it
                 warn(str(finding), FitWarning)
 
-    def summary(self):
+    def summary(self) -> str:
         """Return in one line how the fit ended: why, which epoch is kept, the scores.
 
         The ELBO is that of the parameters that were kept, on training rows (at most
@@ -368,6 +373,7 @@ class LatentModel:
             state.best_epoch,
             {name: list(values) for name, values in state.history.items()},
             {name: list(values) for name, values in state.log.items()},
+            feature_names=self.feature_names,
         )
         return self._with(self._solved(solution))
 
@@ -464,7 +470,7 @@ class LatentModel:
         own = {name: in_dtype(term) for name, term in self.own_terms.items()}
         return {**ours, **own, "prior": self._prior}
 
-    def decode(self, z, *, condition=None):
+    def decode(self, z, *, condition=None) -> tuple[Array, ...]:
         """Return the parameters of p(x|z).
 
         Parameters
@@ -491,7 +497,7 @@ class LatentModel:
         return self._by_chunks(lambda params, c: self._decode(params, c.x, c.condition), batches)
 
     @explain_keywords
-    def sample(self, n, rng=None, *, mean=False, condition=None):
+    def sample(self, n: int, rng: Seed = None, *, mean=False, condition=None) -> Array:
         """Generate data: z ~ p(z), the prior, then x ~ p(x|z).
 
         Parameters
@@ -530,7 +536,7 @@ class LatentModel:
         is_mean = check_flag("mean", mean)
         return likelihood.expectation(*outputs) if is_mean else likelihood.sample(rng, *outputs)
 
-    def save(self, path):
+    def save(self, path) -> None:
         """Write the model to one .npz file, without pickle; `vaelite.load` reads it.
 
         An older file is replaced only when the new one is complete. Your own terms,
@@ -586,20 +592,14 @@ class LatentModel:
     def _data(self, X, condition):
         """Data for a fitted model: checked, with a condition if the model has one."""
         check_fitted(self)
-        data = self._checked(X, "X", self.solution.dtype, self.n_features)
+        columns = {"n_features": self.n_features, "feature_names": self.feature_names}
+        data = self._checked(X, "X", self.solution.dtype, **columns)
         return data.given(condition, self.n_conditions)
 
-    def _checked(self, X, name, dtype=None, n_features=None, fitting=False):
-        return Dataset.checked(
-            X,
-            self.likelihood,
-            self.backend,
-            dtype or self.dtype,
-            name=name,
-            n_features=n_features,
-            fitting=fitting,
-            owner=type(self).__name__,
-        )
+    def _checked(self, X, name, dtype=None, **settings):
+        dtype, owner = dtype or self.dtype, type(self).__name__
+        settings |= {"name": name, "owner": owner}
+        return Dataset.checked(X, self.likelihood, self.backend, dtype, **settings)
 
     def _by_chunks(self, function, batches):
         """``function(params, batch)``, a tuple of arrays, for all rows."""

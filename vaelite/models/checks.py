@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..checks import shown
+from ..data.checks import check_array, check_names, check_width, column_names
 from ..exceptions import NotFittedError
 
 
@@ -26,6 +27,14 @@ def check_posterior(model):
             f"{type(model).__name__} has no q(z|x): its code is a single point; fit a model with "
             "vaelite.fit instead"
         )
+
+
+def check_columns(model, X, name="X"):
+    """Return data as an array with the columns of a fitted model, as `check_array`."""
+    names, X, owner = column_names(X), check_array(X, name), type(model).__name__
+    check_width(name, X, model.n_features, owner)
+    check_names(name, names, model.feature_names, owner)
+    return X
 
 
 def check_unconditional(model, what):

@@ -7,10 +7,9 @@ no finding; tests measure both sides.
 
 import numpy as np
 
-from ..data.checks import check_array, check_width
 from ..data.dataset import check_condition
 from ..likelihoods import Bernoulli, Gaussian
-from .checks import check_fitted
+from .checks import check_columns, check_fitted
 from .examination import Exam, examine, standard_error
 from .findings import Diagnosis, Finding, count
 
@@ -74,8 +73,7 @@ def doctor(vae, X, X_test=None, *, condition=None, condition_test=None):
 
 def _examined(vae, X, condition, suffix=""):
     name = f"X{suffix}"
-    X = check_array(X, name)
-    check_width(name, X, vae.n_features, type(vae).__name__)
+    X = check_columns(vae, X, name)
     expected = vae.solution.dtype, vae.n_conditions
     condition = check_condition(condition, X.shape[0], *expected, name=f"condition{suffix}")
     return examine(vae, X, condition, ROWS if vae.is_amortized else INFERRED_ROWS)

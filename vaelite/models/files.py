@@ -80,6 +80,7 @@ def described(model):
         "own_terms": sorted(model.own_terms),
         "n_features": model.n_features,
         "n_conditions": model.n_conditions,
+        "feature_names": model.feature_names,
     }
 
 
@@ -133,6 +134,7 @@ def _restored(manifest, arrays, kind, own, backend="numpy"):
         found[table] = columns or manifest["solution"].get(table, {})  # until format 2 in JSON
     found["scores"] = manifest["solution"].get("scores", {})  # older files have none
     found["record"] = manifest.get("record", {})
+    found["feature_names"] = _names(manifest.get("feature_names"))
     _check_solution(found)
     _check_sizes(manifest, arrays)
     settings = {name: _built(spec, NETWORKS) for name, spec in manifest["networks"].items()}
@@ -189,6 +191,10 @@ def _check_outputs(model, arrays):
         NETWORKS.values()
     ):
         raise ModelFileError(f"its likelihood needs {outputs} outputs, more than it has weights")
+
+
+def _names(names):
+    return None if names is None else tuple(names)
 
 
 def _described(part, known):

@@ -10,14 +10,13 @@ import autograd.numpy as np
 
 from ..adam import Adam
 from ..arrays.streams import Stream, sampling_generator
-from ..checks import check_count, check_number
-from ..data.checks import check_array, check_width
+from ..checks import check_count, check_number, check_pairs
 from ..exceptions import TrainingError
 from ..fitting.progress import track
 from ..fitting.run import CHUNK_ROWS
 from ..gradient import value_and_grad
 from ..ops import copies
-from .checks import check_posterior, check_q
+from .checks import check_columns, check_posterior, check_q
 
 Q = "q.mu", "q.logsigma"
 CANDIDATES = 100  # codes from the prior; inference starts at the best one
@@ -115,8 +114,7 @@ def infer(
 
 def check_settings(n_steps, n_samples, learning_rate):
     """Refuse settings of `infer` that cannot work."""
-    if check_count("n_samples", n_samples) % 2:
-        raise ValueError(f"n_samples should be even, for pairs of eps and -eps, got {n_samples}")
+    check_pairs("n_samples", n_samples)
     check_count("n_steps", n_steps)
     check_number("learning_rate", learning_rate, 0)
 
@@ -201,8 +199,7 @@ def check_observed(vae, observed):
 def _observe(vae, X, observed, objective):
     """X without its values in unobserved features, and the objective of the others."""
     observed = check_observed(vae, observed)
-    X = np.asarray(check_array(X))
-    check_width("X", X, vae.n_features, type(vae).__name__)
+    X = np.asarray(check_columns(vae, X))
 
     def visible(array):
         has_columns = np.ndim(array) > 1 and array.shape[1] == len(observed)

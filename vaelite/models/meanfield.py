@@ -1,8 +1,9 @@
 """A model without an encoder: a decoder, and mu and logsigma for each training row."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Self, Unpack
 
 import numpy as np
 
@@ -10,10 +11,20 @@ from .. import training
 from ..adam import Adam
 from ..arrays.dispatch import number
 from ..checks import explain_keywords
+from ..fitting.keywords import (
+    Activation,
+    BackendName,
+    Init,
+    MeanFieldKeywords,
+    Sizes,
+)
 from ..fitting.run import Run
 from ..fitting.settings import MeanFieldSettings, with_settings
+from ..likelihoods import Likelihood
+from ..networks import Network
 from ..networks.dense import dense_unless_given
 from ..objectives import NegELBO, objective_class
+from ..priors import Prior
 from ..state import Solution, TrainState
 from .inference import Q, infer
 from .variational import VariationalModel
@@ -62,20 +73,20 @@ class MeanField(VariationalModel):
     @explain_keywords
     def __init__(
         self,
-        latent_dim=2,
-        hidden_dim=(512, 256),
+        latent_dim: int = 2,
+        hidden_dim: Sizes = (512, 256),
         *,
-        activation="relu",
-        init="glorot",
-        decoder=None,
-        likelihood="gaussian",
-        prior=None,
-        negloglikelihood=None,
-        neglogprior=None,
-        neglogposterior=None,
-        reparameterize=None,
+        activation: Activation = "relu",
+        init: Init = "glorot",
+        decoder: Network | None = None,
+        likelihood: str | Likelihood = "gaussian",
+        prior: Prior | None = None,
+        negloglikelihood: Callable | None = None,
+        neglogprior: Callable | None = None,
+        neglogposterior: Callable | None = None,
+        reparameterize: Callable | None = None,
         dtype=None,
-        backend="numpy",
+        backend: BackendName = "numpy",
     ):
         own_terms = {
             "negloglikelihood": negloglikelihood,
@@ -90,7 +101,7 @@ class MeanField(VariationalModel):
 
     @explain_keywords
     @with_settings(MeanFieldSettings)
-    def fit(self, X, *, condition=None, **settings):
+    def fit(self, X, *, condition=None, **settings: Unpack[MeanFieldKeywords]) -> Self:
         """Train the decoder on the rows of X, together with their mu and logsigma.
 
         A step changes the mu and the logsigma of its own batch only, with a separate

@@ -5,6 +5,7 @@ layers. Reshaping it costs nothing.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -21,10 +22,10 @@ class _ImageNetwork(Network):
     """The settings of both networks."""
 
     image_shape: tuple
-    channels: tuple
+    channels: int | Sequence[int]
     kernel: int = 4
     stride: int = 2
-    hidden_dim: tuple = ()
+    hidden_dim: int | Sequence[int] = ()
     activation: str = "relu"
     init: str = "glorot"
 

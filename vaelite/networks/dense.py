@@ -1,5 +1,6 @@
 """Fully connected networks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -28,7 +29,7 @@ class Dense(Network):
     (500, 300)
     """
 
-    hidden_dim: tuple = (512, 256)
+    hidden_dim: int | Sequence[int] = (512, 256)
     activation: str = "relu"
     init: str = "glorot"
 
