@@ -32,7 +32,12 @@ MODULES = """
     inference.decompositions
     inference.gradient_estimators inference.ledger
     plots.grid plots.training plots.latent plots.images plots.graphs plots.inference plots
-    classroom.theorems classroom.exercises
+    classroom.theorems
+    classroom.verdict classroom.answers classroom.cases
+    classroom.questions.base classroom.questions.densities classroom.questions.latent
+    classroom.questions.losses classroom.questions.pixels classroom.questions.optimizer
+    classroom.questions.stopping classroom.questions.estimators
+    classroom.diagnosis classroom.loops classroom.checker classroom
     sklearn
     __init__ __main__
 """

@@ -126,6 +126,7 @@ def test_faults_while_training_are_one_line(tmp_path, capsys, monkeypatch, fault
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*trying it again with learning_rate")
 def test_a_diverging_fit_ends_with_one_line(tmp_path, capsys):
     assert main([*QUICK, "--learning-rate", "1e30", "--out", str(tmp_path)]) == 1
     err = capsys.readouterr().err

@@ -13,7 +13,7 @@ import pytest
 import vaelite
 from vaelite import gradient_estimators, ops, plots, state, training
 from vaelite.arrays import streams
-from vaelite.classroom import exercises, theorems
+from vaelite.classroom import checker, theorems, verdict
 from vaelite.data import dataset
 from vaelite.fitting import run, settings
 from vaelite.networks import convolution
@@ -24,9 +24,9 @@ BLOCKS = re.findall(
 )
 LISTED = re.findall(r"^   ([\w.]+)$", "\n".join(BLOCKS), re.MULTILINE)
 MODULES = (
+    checker,
     convolution,
     dataset,
-    exercises,
     gradient_estimators,
     ops,
     run,
@@ -35,6 +35,7 @@ MODULES = (
     streams,
     theorems,
     training,
+    verdict,
 )
 INTERNAL = {  # what other modules of the package use, and readers do not
     "fitting.settings.check_callbacks",
@@ -53,7 +54,8 @@ def defined_in(module):
     """The public functions and classes that a module defines, as the reference page names them."""
     inside = module.__name__.removeprefix("vaelite.")
     for name, thing in vars(module).items():
-        is_its_own = getattr(thing, "__module__", None) == module.__name__ and callable(thing)
+        is_named = inspect.isroutine(thing) or inspect.isclass(thing)
+        is_its_own = is_named and thing.__module__ == module.__name__
         if is_its_own and not name.startswith("_") and not hasattr(vaelite, name):
             yield f"{inside}.{name}"
 

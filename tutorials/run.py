@@ -17,7 +17,7 @@ from nbclient.exceptions import CellExecutionError
 FOLDER = Path(__file__).parent
 SWITCH = 'data = "digits"'  # the line that --mnist turns over
 SOLUTION = re.compile(r"<details>.*?```python\n(.*?)```.*?</details>", re.DOTALL)
-VERDICT = re.compile(r"^check\(", re.MULTILINE)
+VERDICT = re.compile(r"^check[.(]", re.MULTILINE)
 
 
 def tutorials(names=()):
@@ -86,9 +86,9 @@ def execute(notebook):
 
 
 def verdicts(notebook):
-    """What `check` printed, cell by cell."""
+    """What `check` returned, cell by cell."""
     printed = (
-        "".join(output.get("text", "") for output in cell.outputs)
+        "".join(output.get("data", {}).get("text/plain", "") for output in cell.outputs)
         for cell in notebook.cells
         if cell.cell_type == "code" and VERDICT.search(cell.source)
     )

@@ -40,7 +40,8 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     batch_size, start, learning_rate, weight_decay, max_epochs, stopping, tol, patience
         As for `vaelite.VAE.fit`.
     validation_fraction : float, optional
-        Part of the rows, by default a tenth, that ``stopping="heldout"`` holds out; at least 2 rows.
+        Part of the rows that ``stopping="heldout"`` holds out, by default a tenth; at
+        least 2 rows.
     kl, beta, warmup_epochs, importance_samples, progress
         As for `vaelite.VAE.fit`.
     n_samples : int

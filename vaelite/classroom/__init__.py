@@ -1,1 +1,6 @@
-"""For courses: the identities of the ELBO as theorems, and exercises with verdicts."""
+"""For courses: checks of students' answers, and the ELBO's identities as theorems."""
+
+from .checker import check
+from .verdict import Verdict
+
+__all__ = ["Verdict", "check"]
