@@ -18,11 +18,12 @@ from ..likelihoods import Likelihood
 from ..networks import Head, Network
 from ..networks.dense import dense_unless_given
 from ..objectives import Reconstruction
-from .base import LatentModel, encoder_width, run_encoder
+from .base import encoder_width, run_encoder
 from .checks import check_fitted, check_network
+from .trained import TrainedModel
 
 
-class Autoencoder(LatentModel):
+class Autoencoder(TrainedModel):
     """An autoencoder: x is compressed to a code z and decoded.
 
     Nothing makes the codes follow the prior. Use it to compare with `VAE`, whose

@@ -8,10 +8,10 @@ import numpy as np
 from ..arrays.streams import Stream, sampling_generator
 from ..checks import check_flag, check_pairs
 from ..fitting.keywords import Array, Seed
-from .base import LatentModel
+from .trained import TrainedModel
 
 
-class VariationalModel(LatentModel):
+class VariationalModel(TrainedModel):
     """A latent-variable model with a q(z|x), and so with an ELBO: a base class."""
 
     def encode(self, X, *, condition=None) -> tuple[Array, Array]:
