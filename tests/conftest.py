@@ -16,6 +16,13 @@ matplotlib.use("Agg")
 settings.register_profile("default", deadline=None, derandomize=True)
 settings.load_profile("default")
 
+
+def pytest_configure(config):
+    """Give each of several processes one thread: they would wait for each other's."""
+    if getattr(config.option, "numprocesses", None):
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of the processes that start now
+
+
 QUICK = {"hidden_dim": 32, "max_epochs": 4, "stopping": "epochs", "rng": 0}
 
 
