@@ -47,8 +47,20 @@ DERIVED = [
     for name, kind in vars(vaelite).items()
     if isinstance(kind, type) and not kind.__base__.__name__.startswith(("_", "object"))
 ]
-FOLDERS = [f"vaelite.{path.parent.name}" for path in ROOT.glob("vaelite/*/__init__.py")]
-autosummary_context = {"derived": DERIVED, "folders": FOLDERS}
+LISTED = re.findall(r"^   ([\w.]+)$", (DOCS / "reference.md").read_text(encoding="utf-8"), re.M)
+
+
+def home(name):
+    """The module of a name that the reference lists, or an empty text."""
+    module, _, last = f"vaelite.{name}".rpartition(".")
+    try:
+        return getattr(getattr(import_module(module), last), "__module__", "")
+    except (ImportError, AttributeError):
+        return ""
+
+
+# The site has the source of a module if the reference lists a name of it.
+autosummary_context = {"derived": DERIVED, "sources": {home(name) for name in LISTED}}
 autodoc_typehints = "none"  # the docstrings say more
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False  # the template for classes does
