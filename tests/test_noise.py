@@ -8,7 +8,7 @@ from vaelite import gradient_estimators as estimators
 from vaelite.arrays.streams import Stream
 from vaelite.data.dataset import Dataset
 from vaelite.fitting import run as plans
-from vaelite.models import base, outcome
+from vaelite.models import base, outcome, trained
 
 LIMIT = 5  # standard errors
 
@@ -93,7 +93,7 @@ def test_noise_of_evaluations_does_not_restart(digits, quick, name, monkeypatch)
 def test_each_address_of_a_fit_is_used_once(digits, quick, monkeypatch):
     """Except those of held-out and test rows, whose noise is the same in every epoch."""
     addresses = []
-    for module in base, plans, outcome:
+    for module in base, trained, plans, outcome:
         original = module.generator
 
         def spy(seed, *address, original=original):
