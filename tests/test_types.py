@@ -25,6 +25,7 @@ NOT_OURS = {  # what a checker says about the pages, and why
     "is obscured by a declaration": "two blocks of a page define one name",
     "is possibly unbound": "a name after a loop",
     'No parameter named "latent_dims"': "the page shows this error",
+    'attribute "model" for class "RuntimeError"': "a fit adds it to the error of a callback",
 }
 TYPOS = """
 import vaelite
