@@ -196,3 +196,11 @@ def test_a_missing_gradient_is_named():
         adam.update(params, {"a": np.ones(2)})
     assert adam.t == 0
     assert (params["a"] == 1).all()
+
+
+def test_moments_are_not_flushed_in_every_step():
+    tiny = np.full(3, 1e-32, np.float32)  # below TINY
+    params, adam = {"w": np.zeros(3, np.float32)}, Adam()
+    for _ in range(2):
+        adam.update(params, {"w": tiny})
+    assert adam.m["w"] == pytest.approx(1.9e-32, rel=1e-5, abs=0)

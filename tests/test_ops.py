@@ -149,3 +149,9 @@ def test_logistic_to_a_few_units_in_the_last_place(dtype):
     assert np.array_equal(ops.logistic(np.array([-1e4, -np.inf, np.inf], dtype)), [0, 0, 1])
     grad = autograd.grad(lambda x: anp.sum(ops.logistic(x)))(x)
     assert grad == pytest.approx(special.expit(x) * special.expit(-x), abs=float(4 * info.eps))
+
+
+def test_join_of_several_samples(rng):
+    a, b = rng.standard_normal((2, 3, 4)), rng.standard_normal((2, 3, 5))
+    assert np.array_equal(ops.join(a, b), np.concatenate([a, b], axis=-1))
+    check_all_grads(ops.join, a, b)

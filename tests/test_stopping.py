@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 
 from vaelite import Epochs, HeldOut, Lecture
-from vaelite.stopping import trimmed_mean
+from vaelite.stopping import stopping_rule, trimmed_mean
 
 
 def run(rule, losses):
@@ -127,3 +127,14 @@ def test_epochs_never_stops():
 @pytest.mark.parametrize("rule", [HeldOut(), Lecture(), Epochs()])
 def test_the_reason_is_none_before_the_first_epoch(rule):
     assert rule.reason() is None
+
+
+def test_a_rule_that_is_passed_is_copied():
+    rule = held_out()
+    assert stopping_rule(rule) is not rule
+
+
+def test_the_reason_counts_the_reductions():
+    rule = held_out(patience=1, drops=1)
+    run(rule, rows(5, 5, 5, 5, 5))
+    assert "after 1 reduction of the learning rate" in rule.reason()

@@ -288,3 +288,9 @@ def test_arguments_are_never_changed(rng):
 def test_shapes_that_would_broadcast_silently_are_refused(term, mu_shape, logsigma_shape):
     with pytest.raises(ValueError, match="should"):
         term(np.zeros((4, 3)), np.zeros(mu_shape), np.zeros(logsigma_shape))
+
+
+def test_the_prior_of_several_samples_of_each_code(rng):
+    z = rng.standard_normal((2, 3, 4))
+    expected = -stats.norm.logpdf(z).sum(axis=-1)
+    assert neglogprior(z) == pytest.approx(expected)
