@@ -54,7 +54,7 @@ class Checkpoint(Kept):
         return None if self.found is None else seed_of(self.found[0]["record"])
 
     def begin(self, state, record, to_device):
-        """Return the state to go on from: that of the file, or the given one.
+        """Go on from the state of the file, or from the given one; write it.
 
         Parameters
         ----------
@@ -78,7 +78,6 @@ class Checkpoint(Kept):
                 raise ModelFileError(f"{self.path} is damaged ({error})") from error
             self.found = None  # its arrays would stay in memory
         self.write()  # before any work: a path or a rule that cannot be written is found now
-        return self.state
 
     def _compare(self, old, new):
         limit = max(old["settings"]["max_epochs"], new["settings"]["max_epochs"])

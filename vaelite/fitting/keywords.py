@@ -18,8 +18,8 @@ Init: TypeAlias = Literal["glorot", "torch"]
 BackendName: TypeAlias = Literal["numpy", "cupy", "auto"]
 
 
-class CommonKeywords(TypedDict, total=False):
-    """The settings of every fit, also of `fit_autoencoder`."""
+class EveryFitKeywords(TypedDict, total=False):
+    """The settings of every fit."""
 
     batch_size: Any
     start: Any
@@ -29,9 +29,6 @@ class CommonKeywords(TypedDict, total=False):
     max_epochs: Any
     stopping: Any
     tol: Any
-    patience: Any
-    validation_fraction: Any
-    steps_per_epoch: Any
     normalized: Any
     rng: Any
     progress: Any
@@ -39,6 +36,14 @@ class CommonKeywords(TypedDict, total=False):
     callbacks: Any
     checkpoint: Any
     checkpoint_seconds: Any
+
+
+class CommonKeywords(EveryFitKeywords, total=False):
+    """The settings of every fit with an encoder: also those of held-out rows."""
+
+    patience: Any
+    validation_fraction: Any
+    steps_per_epoch: Any
 
 
 class FitKeywords(CommonKeywords, total=False):
@@ -47,42 +52,28 @@ class FitKeywords(CommonKeywords, total=False):
     warm_start: Any
 
 
-class ObjectiveKeywords(TypedDict, total=False):
-    """What a VAE minimizes."""
+class KLKeywords(TypedDict, total=False):
+    """What a model with a q(z|x) minimizes."""
 
     kl: Any
     beta: Any
     warmup_epochs: Any
-    importance_samples: Any
     objective: Any
+
+
+class ObjectiveKeywords(KLKeywords, total=False):
+    """What a VAE minimizes."""
+
+    importance_samples: Any
 
 
 class ELBOKeywords(FitKeywords, ObjectiveKeywords, total=False):
     """The settings of `ELBOSettings`."""
 
 
-class MeanFieldKeywords(TypedDict, total=False):
+class MeanFieldKeywords(EveryFitKeywords, KLKeywords, total=False):
     """The settings of `MeanFieldSettings`: without held-out rows."""
 
-    batch_size: Any
-    start: Any
-    learning_rate: Any
-    weight_decay: Any
-    optimizer: Any
-    max_epochs: Any
-    stopping: Any
-    tol: Any
-    normalized: Any
-    rng: Any
-    progress: Any
-    log_every: Any
-    callbacks: Any
-    checkpoint: Any
-    checkpoint_seconds: Any
-    kl: Any
-    beta: Any
-    warmup_epochs: Any
-    objective: Any
     local_learning_rate: Any
 
 

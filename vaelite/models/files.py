@@ -13,6 +13,7 @@ from ..arrays import storage
 from ..arrays.backend import BACKENDS, get_backend
 from ..checks import check_callable, check_choice, check_count, check_flag
 from ..exceptions import ModelFileError
+from ..fitting import checkpoint
 from ..fitting.record import ENTRIES
 from ..likelihoods import LIKELIHOODS
 from ..networks import NETWORKS
@@ -109,7 +110,7 @@ def load(path, kinds, own, backend):
         PART_CHECKS.get(name, check_callable)(name, part)
     get_backend(check_choice("backend", backend, BACKENDS))
     manifest, arrays = storage.load(path)
-    if manifest.get("kind") == "Checkpoint":
+    if manifest.get("kind") == checkpoint.KIND:
         raise ModelFileError(
             f"{path} is a checkpoint, not a model: pass it to fit, with the data and settings of "
             "the run: fit(X, ..., checkpoint=path)"
