@@ -191,7 +191,9 @@ def test_one_mu_for_many_sigmas(rng):
 @pytest.mark.parametrize("shape", [(5, 3), (5, 1), (2, 3)], ids=str)
 def test_other_numbers_of_rows_are_refused_in_words(term, shape):
     arguments = [np.zeros((4, 3))] * (1 if term is kl_divergence else 2)
-    with pytest.raises(ValueError, match=r"examples differ, got .*mu \(4, 3\), logsigma \(\d, \d\)"):
+    with pytest.raises(
+        ValueError, match=r"examples differ, got .*mu \(4, 3\), logsigma \(\d, \d\)"
+    ):
         term(*arguments, np.zeros(shape))
     with pytest.raises(ValueError, match="examples differ"):
         term(*arguments[:-1], np.zeros((6, 3)), np.zeros((4, 1)))
