@@ -184,7 +184,7 @@ PLANTED = {
             'lambda ans, z, **_: lambda g: g[..., None] * __import__("autograd").tracer.getval(z))',
         ),
         "KL: second derivative in mu": (
-            "lambda g: g[..., None] * mu,",
+            "lambda g: fits(g[..., None] * mu, mu),",
             'lambda g: g[..., None] * __import__("autograd").tracer.getval(mu),',
         ),
         "KL: second derivative in logsigma": (

@@ -15,6 +15,9 @@ SPLITS = {"train": "train", "test": "t10k"}
 IMAGES, LABELS = "images-idx3", "labels-idx1"
 MOST_EXPANDED = 100  # times its size that a gzip file may unpack to; MNIST's: 5
 MNIST_FOLDERS = ("", "mnist", "MNIST/raw")  # the last one is torchvision's
+ATTEMPTS = 2  # of a download that breaks off or arrives damaged
+TIMEOUT = 30  # seconds without a byte from the server
+LARGEST_FILE = 2**24  # bytes that are downloaded at most; MNIST's largest: 9.9 million
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 MNIST_SHA256 = {
     "train-images-idx3-ubyte.gz": (
@@ -72,7 +75,8 @@ def load_mnist(data_home=None, split="train", download=None):
         60,000 or 10,000 images.
     download : bool or None
         None downloads the files only if they are not found (11 MB in all, checked by
-        SHA-256). True always downloads them again. False never downloads.
+        SHA-256). True also downloads files that are there if their SHA-256 is another.
+        False never downloads.
 
     Returns
     -------
@@ -173,20 +177,50 @@ def _download_mnist(folder, split):
         ) from None
     for kind in (IMAGES, LABELS):
         name = _mnist_name(split, kind)
-        try:
-            pooch.retrieve(
-                MNIST_URL + name, f"sha256:{MNIST_SHA256[name]}", fname=name, path=folder
-            )
-        except PermissionError:
-            raise
-        except ValueError as error:  # pooch found a wrong hash; its message names both
-            raise OSError(f"the download of {MNIST_URL}{name} is damaged: {error}") from error
-        except OSError as error:
-            raise OSError(
-                f"{name} is not in {folder} and could not be downloaded from {MNIST_URL}{name} "
-                f"({error}). Without a network, put the file into that folder, or use "
-                "vaelite.load_digits()"
-            ) from error
+        known = f"sha256:{MNIST_SHA256[name]}"
+        for attempt in range(ATTEMPTS):
+            try:
+                pooch.retrieve(MNIST_URL + name, known, name, folder, downloader=_download)
+                break
+            except PermissionError:
+                raise
+            except (OSError, ValueError) as error:
+                if attempt == ATTEMPTS - 1:
+                    raise _explained(error, folder, name) from error
+
+
+def _download(url, path, _):
+    """Write what a server sends to a temporary file, which pooch checks and renames."""
+    import pooch
+
+    os.unlink(path)  # pooch's file could be read by its owner only
+    with open(path, "xb") as file:
+        pooch.HTTPDownloader(timeout=TIMEOUT)(url, _Bounded(file), None)
+        os.fsync(file.fileno())
+
+
+class _Bounded:
+    """A file to write to that refuses more than an MNIST file can have."""
+
+    def __init__(self, file):
+        self.file, self.flush, self.size = file, file.flush, 0
+
+    def write(self, content):
+        self.size += len(content)
+        if self.size > LARGEST_FILE:
+            raise OSError(f"the server sends more than {LARGEST_FILE} bytes")
+        self.file.write(content)
+
+
+def _explained(error, folder, name):
+    """The OSError that says what to do when a download fails."""
+    if isinstance(error, ValueError):  # pooch found a wrong hash; its message names both
+        return OSError(f"the download of {MNIST_URL}{name} is damaged: {error}")
+    return OSError(
+        f"{name} is not in {folder} and could not be downloaded from {MNIST_URL}{name} "
+        f"({error}). Without a network, put the file into that folder, or use "
+        "vaelite.load_digits()"
+    )
 
 
 def _read_pair(images_path, labels_path):
