@@ -38,7 +38,10 @@ MODULES = """
     classroom.questions.base classroom.questions.densities classroom.questions.latent
     classroom.questions.losses classroom.questions.pixels classroom.questions.optimizer
     classroom.questions.stopping classroom.questions.estimators
-    classroom.diagnosis classroom.loops classroom.checker classroom
+    classroom.diagnosis classroom.loops classroom.checker classroom.predictions
+    classroom.mine classroom
+    classroom.exercises.latent_variables classroom.exercises.three_ways
+    classroom.exercises.gradients classroom.exercises.mean_field
     sklearn
     __init__ __main__
 """
