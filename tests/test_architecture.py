@@ -18,7 +18,8 @@ MODULES = """
     data.rows data.checks data.batches data.dataset data.datasets
     terms
     networks.base networks.dense networks.convolution networks.convolutional networks
-    likelihoods.base likelihoods.gaussian likelihoods.bernoulli likelihoods.categorical likelihoods
+    likelihoods.base likelihoods.gaussian likelihoods.bernoulli likelihoods.continuous_bernoulli
+    likelihoods.categorical likelihoods
     priors
     objectives plain adam stopping state training
     versions

@@ -35,7 +35,7 @@ from .inference.estimate import Estimate
 from .inference.importance import elbo, log_evidence
 from .inference.ledger import Ledger, ledger
 from .inference.quadrature import Quadrature
-from .likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
+from .likelihoods import Bernoulli, Categorical, ContinuousBernoulli, Gaussian, Likelihood
 from .models.autoencoder import Autoencoder
 from .models.doctor import doctor
 from .models.findings import Diagnosis, Finding
@@ -59,6 +59,7 @@ __all__ = [
     "Autoencoder",
     "Bernoulli",
     "Categorical",
+    "ContinuousBernoulli",
     "ConvergenceWarning",
     "Convolutional",
     "Dense",
