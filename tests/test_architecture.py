@@ -39,7 +39,7 @@ MODULES = """
     classroom.questions.base classroom.questions.densities classroom.questions.latent
     classroom.questions.losses classroom.questions.pixels classroom.questions.optimizer
     classroom.questions.stopping classroom.questions.estimators
-    classroom.diagnosis classroom.loops classroom.checker classroom
+    classroom.diagnosis classroom.loops classroom.checker classroom.mine classroom
     sklearn
     __init__ __main__
 """
