@@ -40,6 +40,9 @@ MODULES = """
     classroom.questions.losses classroom.questions.pixels classroom.questions.optimizer
     classroom.questions.stopping classroom.questions.estimators
     classroom.diagnosis classroom.loops classroom.checker classroom.mine classroom
+    classroom.solutions classroom.exercises.gaussian_vae classroom.exercises.bernoulli_vae
+    classroom.exercises.categorical classroom.exercises.blurry_samples
+    classroom.exercises.other_networks
     sklearn
     __init__ __main__
 """
