@@ -39,8 +39,12 @@ MODULES = """
     classroom.questions.base classroom.questions.densities classroom.questions.latent
     classroom.questions.losses classroom.questions.pixels classroom.questions.optimizer
     classroom.questions.stopping classroom.questions.estimators
-    classroom.diagnosis classroom.loops classroom.checker classroom.mine classroom
-    classroom.solutions classroom.exercises.gaussian_vae classroom.exercises.bernoulli_vae
+    classroom.diagnosis classroom.loops classroom.checker classroom.predictions
+    classroom.mine classroom
+    classroom.exercises.latent_variables classroom.exercises.three_ways
+    classroom.exercises.gradients classroom.exercises.mean_field
+    classroom.solutions
+    classroom.exercises.gaussian_vae classroom.exercises.bernoulli_vae
     classroom.exercises.categorical classroom.exercises.blurry_samples
     classroom.exercises.other_networks
     sklearn

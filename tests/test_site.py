@@ -13,7 +13,7 @@ import pytest
 import vaelite
 from vaelite import gradient_estimators, ops, plots, state, training
 from vaelite.arrays import streams
-from vaelite.classroom import checker, mine, theorems, verdict
+from vaelite.classroom import checker, mine, predictions, theorems, verdict
 from vaelite.data import dataset
 from vaelite.fitting import run, settings
 from vaelite.networks import convolution
@@ -30,6 +30,7 @@ MODULES = (
     gradient_estimators,
     mine,
     ops,
+    predictions,
     run,
     settings,
     state,

@@ -2,6 +2,7 @@
 
 from .checker import check
 from .mine import mine_if_right
+from .predictions import reveal
 from .verdict import Verdict
 
-__all__ = ["Verdict", "check", "mine_if_right"]
+__all__ = ["Verdict", "check", "mine_if_right", "reveal"]
