@@ -27,7 +27,7 @@ MODULES = """
     models.checks models.constant models.files models.ppca models.examination models.findings
     models.doctor models.outcome models.base models.trained
     models.variational vae
-    models.inference models.meanfield models.autoencoder
+    models.inference models.meanfield models.autoencoder models.pretrained
     api
     inference.pareto inference.estimate inference.proposal inference.importance inference.quadrature
     inference.decompositions

@@ -12,7 +12,7 @@ from . import ops
 from .adam import Adam
 from .api import fit, fit_autoencoder, load
 from .data.batches import minibatches, quantize
-from .data.datasets import load_digits, load_idx, load_mnist
+from .data.datasets import load_digits, load_idx, load_mnist, load_mnist_sample
 from .exceptions import (
     ConvergenceWarning,
     FitWarning,
@@ -42,6 +42,7 @@ from .models.findings import Diagnosis, Finding
 from .models.inference import infer
 from .models.meanfield import MeanField
 from .models.ppca import ProbabilisticPCA
+from .models.pretrained import load_pretrained
 from .networks import Convolutional, Dense, Head, Network, TransposedConvolutional
 from .objectives import ImportanceWeighted, NegELBO, Reconstruction
 from .priors import Mixture, Prior, StandardNormal
@@ -108,6 +109,8 @@ __all__ = [
     "load_digits",
     "load_idx",
     "load_mnist",
+    "load_mnist_sample",
+    "load_pretrained",
     "log_evidence",
     "minibatches",
     "negloglikelihood",

@@ -11,6 +11,7 @@ import numpy as np
 from ..checks import shown
 
 DIGITS_FILE = Path(__file__).with_name("digits.npz")
+MNIST_SAMPLE_FILE = Path(__file__).with_name("mnist-sample.npz")
 SPLITS = {"train": "train", "test": "t10k"}
 IMAGES, LABELS = "images-idx3", "labels-idx1"
 MOST_EXPANDED = 100  # times its size that a gzip file may unpack to; MNIST's: 5
@@ -54,6 +55,36 @@ def load_digits():
     """
     with np.load(DIGITS_FILE, allow_pickle=False) as file:
         return file["images"] / np.float32(16), file["labels"].astype(np.int64)
+
+
+def load_mnist_sample():
+    """Return the first 1,000 test images of MNIST, which ship with vaelite.
+
+    They are for pictures without a download; for training, use `load_mnist`.
+
+    Returns
+    -------
+    X : uint8 array, shape (1000, 784)
+        Images of 28x28 as rows; gray levels from 0 to 255, which vaelite reads as
+        numbers in [0, 1].
+    y : int64 array, shape (1000,)
+        The digit in each image.
+
+    Notes
+    -----
+    The MNIST database of handwritten digits, by Y. LeCun, C. Cortes and C. J. C.
+    Burges, is derived from NIST's Special Databases 1 and 3, and available under CC
+    BY-SA 3.0. The images are unchanged.
+
+    Examples
+    --------
+    >>> import vaelite
+    >>> X, y = vaelite.load_mnist_sample()
+    >>> X.shape, X.dtype, y[:3]
+    ((1000, 784), dtype('uint8'), array([7, 2, 1]))
+    """
+    with np.load(MNIST_SAMPLE_FILE, allow_pickle=False) as file:
+        return file["images"], file["labels"].astype(np.int64)
 
 
 def load_mnist(data_home=None, split="train", download=None):
