@@ -71,29 +71,37 @@ def test_outlying_rows_that_improve_are_an_improvement():
 
 
 def test_where_patience_ends_the_learning_rate_falls_before_training_stops():
-    rule, scales = held_out(patience=2, drops=2, factor=0.1), []
-    for losses in rows(5, 5, 5, 5, 5, 5, 5):
+    rule, scales = held_out(patience=3, drops=2, factor=0.1), []
+    for losses in rows(5, 5, 5, 5, 5, 5, 5, 5):
         assert rule.reason() is None
         rule.update(losses)
         scales.append(rule.learning_rate_scale)
-    assert scales == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01, 0.01])
+    assert scales == pytest.approx([1, 1, 1, 0.1, 0.1, 0.01, 0.01, 0.01])
     assert "2 reductions" in rule.reason()
 
 
+@pytest.mark.parametrize("patience", [1, 2, 3, 4, 30])
+def test_after_a_reduction_it_waits_half_as_long(patience):
+    rule = held_out(patience=patience, drops=1)
+    half = -(-patience // 2)
+    assert run(rule, rows(*[5] * 100))[0] == 1 + patience + half
+    assert f"for {half} epochs" in rule.reason()
+
+
 def test_an_improvement_at_a_lower_learning_rate_renews_the_patience():
-    rule = held_out(patience=2, drops=1, factor=0.1)
-    assert run(rule, rows(5, 5, 5, 4, 4, 4)) == (6, [1, 4])
+    rule = held_out(patience=4, drops=1, factor=0.1)
+    assert run(rule, rows(5, 5, 5, 5, 5, 4, 4, 4)) == (8, [1, 6])
     assert rule.learning_rate_scale == 0.1
 
 
 def test_it_waits_longer_for_a_model_that_has_learned_nothing():
     losses = rows(*[5] * 40)
-    for learned, epochs in ((1.1, 1 + 2 + 2), (0.9, 1 + 10 + 2), (-1, 1 + 10 + 2)):
-        rule = held_out(patience=2, drops=1)
+    for learned, epochs in ((1.1, 1 + 4 + 2), (0.9, 1 + 20 + 2), (-1, 1 + 20 + 2)):
+        rule = held_out(patience=4, drops=1)
         rule.baseline = losses[0].mean() + learned
         assert run(rule, losses)[0] == epochs
         assert "for 2 epochs" in rule.reason()
-    assert run(held_out(patience=2, drops=1), losses)[0] == 5  # without a baseline
+    assert run(held_out(patience=4, drops=1), losses)[0] == 7  # without a baseline
 
 
 def test_a_loss_that_is_not_finite_is_not_an_improvement():
