@@ -164,6 +164,16 @@ DATA = {
         ValueError,
         r"np\.delete\(X, 0, axis=1\)",
     ),
+    "labels among gray levels": (
+        lambda: fit(np.column_stack([GOOD * 255, LABELS]).astype(np.uint8)),
+        ValueError,
+        r"column 4 of X has only the values 0 to 2.* labels.*np\.delete\(X, 4, axis=1\)",
+    ),
+    "sorted labels before gray levels": (
+        lambda: fit(np.column_stack([np.sort(LABELS) + 1, GOOD * 255]).astype(np.uint8)),
+        ValueError,
+        r"the values 1 to 3.*np\.delete\(X, 0, axis=1\).*X / np\.float32\(255\)",
+    ),
     "one row": (lambda: fit(GOOD[:1]), ValueError, "1 rows are too few to hold out"),
     "too few rows": (lambda: fit(GOOD[:5]), ValueError, "too few to hold out.*epochs"),
     "labels as test rows": (lambda: fit(GOOD, LABELS), ValueError, "fit takes no labels: leave"),
@@ -1012,6 +1022,25 @@ def test_a_constant_grey_level_warns_if_each_pixel_has_its_sigma():
     X[:, 2] = 7
     with pytest.warns(UserWarning, match="1 of 4 features are constant.*column 2"):
         vaelite.fit(X, likelihood=vaelite.Gaussian(sigma="pixel"), max_epochs=1, stopping="epochs")
+
+
+def test_dark_pixels_are_no_labels(digits):
+    """Constant, rarely gray, or several alike; and labels of a model's own `Categorical`."""
+    X = (digits[0] * 255).astype(np.uint8)
+    X[:, 0], X[:50, 1], X[:, 2:4] = 3, 1, digits[1][:, None]
+    vaelite.fit(X, max_epochs=1, stopping="epochs", hidden_dim=4)
+    one = np.column_stack([digits[1], X[:, 4:] // 2]).astype(np.uint8)
+    vaelite.fit(one, likelihood="categorical", max_epochs=1, stopping="epochs", hidden_dim=4)
+
+
+def test_constant_grey_levels_are_looked_for_in_all_rows(monkeypatch):
+    monkeypatch.setattr(vaelite.data.checks, "CHUNK_BYTES", 40)  # ten rows
+    X = (GOOD * 255).astype(np.uint8)
+    X[:, 1:3] = 7
+    X[-1, 1] = 8
+    settings = {"likelihood": vaelite.Gaussian(sigma="pixel"), "max_epochs": 1}
+    with pytest.warns(UserWarning, match="1 of 4 features are constant.*column 2"):
+        vaelite.fit(X, **settings, stopping="epochs")
 
 
 def test_small_uint8_values_warn():

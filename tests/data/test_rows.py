@@ -24,11 +24,15 @@ def resident():
     line = next(line for line in open("/proc/self/status") if line.startswith("VmRSS"))
     return int(line.split()[1]) / 1024
 
-X = RowSubset(np.load(sys.argv[1], mmap_mode="r"), np.arange(200_000))
+X = np.load(sys.argv[1], mmap_mode=sys.argv[3])
+if sys.argv[3] == "c":
+    X[::1000] = 9
+X = RowSubset(X, np.arange(200_000))
 before = peak = resident()
 for shuffle in (False, True):
     for batch in batches.minibatches(X, 1000, shuffle=shuffle, rng=0):
         peak = max(peak, resident())
+assert set(X.reader.X[::1000, 0]) == {9 if sys.argv[3] == "c" else 7}
 print(peak - before)
 """
 
@@ -45,9 +49,10 @@ HAS_PROC = Path("/proc/self/status").exists()
 
 
 @pytest.mark.skipif(not HAS_PROC, reason="reads the process's memory from /proc")
-def test_reading_a_file_takes_little_memory(file):
+@pytest.mark.parametrize("mode", ["r", "c"])
+def test_reading_a_file_takes_little_memory(file, mode):
     def growth(release):
-        command = [sys.executable, "-c", READ, str(file), release]
+        command = [sys.executable, "-c", READ, str(file), release, mode]
         return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
     assert growth("always") < 90
@@ -65,13 +70,18 @@ def test_a_fit_on_disk_is_the_fit_in_memory(digits, quick, tmp_path, monkeypatch
 
 
 def test_changes_of_a_copy_in_memory_are_never_dropped(tmp_path, monkeypatch):
-    monkeypatch.setattr(rows, "LIMIT", 0)
+    monkeypatch.setattr(rows, "LIMIT", -(2**40))  # whatever was mapped before
     np.save(tmp_path / "X.npy", np.zeros((1000, 50), np.float32))
-    X = np.load(tmp_path / "X.npy", mmap_mode="c")
-    X[:] = 0.5
-    for batch in vaelite.minibatches(X, 100, np.dtype(np.float32)):
-        assert (batch == 0.5).all()
-    assert (X == 0.5).all()
+    for mode in "c", "r+", "w+":
+        X = np.load(tmp_path / "X.npy", mmap_mode="r+" if mode == "w+" else mode)
+        if mode == "w+":  # as `numpy.lib.format.open_memmap` makes it
+            X = np.lib.format.open_memmap(tmp_path / "Y.npy", mode, np.float32, (1000, 50))
+        X[:] = 0.5
+        for batch in vaelite.minibatches(X, 100, np.dtype(np.float32), shuffle=True, rng=0):
+            assert (batch == 0.5).all()
+        assert (X == 0.5).all()
+        if mode == "c":
+            assert not np.load(tmp_path / "X.npy").any()
 
 
 def test_anything_with_a_shape_that_can_be_indexed(digits, quick):

@@ -28,10 +28,13 @@ KINDS = {
 
 
 class Interrupts:
-    """Raise KeyboardInterrupt before a line of the package, counted from 0; count the lines."""
+    """Raise KeyboardInterrupt before a line of the package, counted from 0; count the lines.
 
-    def __init__(self, at=None):
-        self.at, self.lines = at, 0
+    ``files`` are the ends of the names of the files that count.
+    """
+
+    def __init__(self, at=None, files=(".py",)):
+        self.at, self.files, self.lines = at, files, 0
 
     def _line(self, frame, event, argument):
         if event == "line":
@@ -42,7 +45,8 @@ class Interrupts:
         return self._line
 
     def _call(self, frame, event, argument):
-        return self._line if frame.f_code.co_filename.startswith(PACKAGE) else None
+        name = frame.f_code.co_filename
+        return self._line if name.startswith(PACKAGE) and name.endswith(self.files) else None
 
     def __enter__(self):
         self.before = sys.gettrace()
@@ -131,6 +135,44 @@ def test_an_interrupt_before_any_line_leaves_a_whole_model(kind):
 def test_interrupts_before_a_thousand_lines(kind):
     usable, tried = interrupt_at_lines(kind, 1000)
     print(f"{kind}: {tried} interrupts, {usable} models of whole epochs, the others unfitted")
+
+
+PLACES = {"adam": ("adam.py",), "a checkpoint": ("storage.py", "checkpoint.py")}
+
+
+def interrupt_places(place, folder, count):
+    """Interrupt fits inside Adam or while they write; what is left can be used and resumed."""
+    kind, files, usable = "epochs", PLACES[place], 0
+    path = folder / "run.npz"
+    with Interrupts(files=files) as counted:
+        fit(vaelite.VAE(2, 4), kind, checkpoint=path)
+    whole = reference(kind)[1]
+    for line in random.Random(2).sample(range(counted.lines), count):
+        path.unlink(missing_ok=True)
+        model = vaelite.VAE(2, 4)
+        with contextlib.suppress(KeyboardInterrupt), Interrupts(line, files):
+            fit(model, kind, checkpoint=path)
+        assert {file.name for file in folder.iterdir()} <= {"run.npz"}
+        if model.solution is not None:
+            usable += 1
+            check_whole(model, kind)
+        resumed = fit(vaelite.VAE(2, 4), kind, checkpoint=path)
+        for name, array in whole.params.items():
+            assert np.array_equal(resumed.params[name], array), name
+        assert fit(model, kind).n_epochs == 4  # and the interrupted model can be fitted again
+    return usable
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_an_interrupt_inside_adam_or_a_save(place, tmp_path):
+    assert interrupt_places(place, tmp_path, 4) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PLACES)
+def test_interrupts_inside_adam_or_a_save(place, tmp_path):
+    usable = interrupt_places(place, tmp_path, 40)
+    print(f"40 interrupts in {place}: {usable} models of whole epochs, 40 resumed fits equal")
 
 
 @pytest.mark.slow

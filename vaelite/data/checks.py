@@ -15,6 +15,7 @@ ARRAYS = {  # how to make an array of what is not one
     bytes: "pass np.frombuffer(X, np.uint8), reshaped",
     dict: "pass one of its values",
 }
+SPREAD_ROWS, MOST_LABELS = 1000, 64  # to look for a column of labels among gray levels
 LARGE = 30  # data with values that far from 0 are not standardized
 
 
@@ -172,8 +173,8 @@ def check_names(name, found, expected, owner):
 def summarize(X, dtype, name="X", grey_levels=True):
     """Read all values, in chunks, and refuse those that are not finite in ``dtype``.
 
-    Of uint8 gray levels the largest is checked, and the first chunk read as numbers in
-    [0, 1].
+    Of uint8 gray levels the largest is checked. They are read as numbers in [0, 1],
+    until all columns vary: then the rest cannot matter.
 
     Returns
     -------
@@ -181,14 +182,22 @@ def summarize(X, dtype, name="X", grey_levels=True):
     """
     if X.dtype == np.uint8 and grey_levels:
         check_grey_levels(X, name)
-        _, chunk = next(_chunks(X))
-        return Summary(chunk.min(axis=0) / 255, chunk.max(axis=0) / 255, False)
+        return _summary_of_grey_levels(X)
     low, high, whole = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf), True
     for start, chunk in _chunks(X):
         _check_finite(chunk, start, dtype, name)
         low, high = np.minimum(low, chunk.min(axis=0)), np.maximum(high, chunk.max(axis=0))
         whole = whole and (chunk.dtype.kind != "f" or bool(np.all(chunk == np.rint(chunk))))
     return Summary(low, high, whole)
+
+
+def _summary_of_grey_levels(X):
+    low, high = np.full(X.shape[1], 255, np.uint8), np.zeros(X.shape[1], np.uint8)
+    for _, chunk in _chunks(X):
+        low, high = np.minimum(low, chunk.min(axis=0)), np.maximum(high, chunk.max(axis=0))
+        if (low < high).all():
+            break
+    return Summary(low / 255, high / 255, False)
 
 
 def _check_finite(chunk, start, dtype, name):
@@ -228,6 +237,35 @@ def check_grey_levels(X, name="X"):
         )
     if high > 1:
         warn(f"{read_as}; for another scale pass floats, for example {name} / np.float32({high})")
+
+
+def check_no_labels(X, name="X"):
+    """Refuse gray levels with one column that has labels: 0, 1, ... , all frequent.
+
+    Rows that are evenly spread are looked at, because files may be sorted by label.
+    """
+    if X.dtype != np.uint8 or X.shape[1] < 2:
+        return
+    n = min(X.shape[0], SPREAD_ROWS)
+    found = RowReader(X)[np.arange(n) * X.shape[0] // n]
+    high, low = found.max(axis=0), found.min(axis=0)
+    few = np.flatnonzero((low < high) & (low <= 1) & (high <= MOST_LABELS))
+    counts = {column: np.bincount(found[:, column])[low[column] :] for column in few}
+    varying = [column for column in few if counts[column].max() < 0.9 * n]  # no edge of images
+    columns = [column for column in varying if _are_even(counts[column])]
+    if len(columns) == len(varying) == 1 and np.delete(high, columns).max() > 2 * MOST_LABELS:
+        raise ValueError(
+            f"column {columns[0]} of {name} has only the values {low[columns[0]]} to "
+            f"{high[columns[0]]}, all of them often, among gray levels up to {high.max()}; if it "
+            f"contains labels, remove it: np.delete({name}, {columns[0]}, axis=1); if these are "
+            f"gray levels, pass {name} / np.float32(255)"
+        )
+
+
+def _are_even(counts):
+    """Whether each number has half of an even share of the rows, or more."""
+    n = counts.sum()
+    return n >= 5 * len(counts) and 2 * counts.min() * len(counts) >= n
 
 
 def _chunks(X):

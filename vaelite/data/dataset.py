@@ -9,7 +9,15 @@ from ..arrays.backend import Backend
 from ..arrays.dispatch import to_host
 from ..checks import check_number, warn
 from .batches import read_batch, row_batches
-from .checks import LARGE, check_array, check_names, check_width, column_names, summarize
+from .checks import (
+    LARGE,
+    check_array,
+    check_names,
+    check_no_labels,
+    check_width,
+    column_names,
+    summarize,
+)
 from .rows import RowReader, RowSubset
 
 
@@ -112,6 +120,8 @@ class Dataset:
         summary = summarize(X, dtype, name, likelihood.grey_levels)
         likelihood.check(summary)
         if fitting:
+            if likelihood.grey_levels:
+                check_no_labels(X, name)
             likelihood.advise(summary)
         return cls(X, dtype, likelihood.grey_levels, backend, feature_names=names)
 

@@ -1,5 +1,6 @@
 """Rows of array-likes: read from disk with little memory, or chosen without a copy."""
 
+import contextlib
 import mmap
 
 import numpy as np
@@ -25,14 +26,15 @@ class RowReader:
 
     The system counts the pages of a file that were read as the process's memory, and
     keeps them until all memory is in use. They are released here; they can be read
-    again.
+    again. Pages that were changed in memory only (mode "c") stay.
     """
 
     def __init__(self, X):
-        can_be_read_again = getattr(X, "mode", None) in ("r", "r+")
-        can_be_returned = can_be_read_again and hasattr(mmap, "MADV_DONTNEED")
-        self.mapped = getattr(X, "_mmap", None) if can_be_returned else None
-        self.X, self.read = X, 0
+        modes = {"r": _release, "r+": _release, "w+": _release, "c": _release_unchanged}
+        self.release = modes.get(getattr(X, "mode", None))
+        can_be_released = self.release is not None and hasattr(mmap, "MADV_DONTNEED")
+        self.mapped = getattr(X, "_mmap", None) if can_be_released else None
+        self.X, self.read, self.before = X, 0, _resident() if self.mapped else 0
 
     def __getitem__(self, rows):
         """Return the rows of a slice, or those in an array of row numbers."""
@@ -49,10 +51,36 @@ class RowReader:
 
     def _count(self, part, around):
         self.read += part.nbytes + around
-        if self.read > LIMIT:
-            self.mapped.madvise(mmap.MADV_DONTNEED)
+        if self.read > LIMIT and (self.release is _release or _resident() - self.before > LIMIT):
+            self.release(self.mapped)
             self.read = 0
         return part
+
+
+def _resident():
+    """Bytes of files in this process's memory, where Linux counts them."""
+    with contextlib.suppress(OSError), open("/proc/self/statm") as file:
+        return int(file.read().split()[2]) * mmap.PAGESIZE
+    return 0
+
+
+def _release(mapped):
+    mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _release_unchanged(mapped):
+    """Release the pages that are still those of the file; Linux knows which."""
+    pages, size = -(-len(mapped) // mmap.PAGESIZE), mmap.PAGESIZE
+    with contextlib.suppress(OSError), open("/proc/self/pagemap", "rb", buffering=0) as file:
+        file.seek(np.frombuffer(mapped, np.uint8).ctypes.data // size * 8)
+        flags = np.frombuffer(file.read(8 * pages), np.uint64)
+        of_file, in_swap, in_memory = (
+            flags >> bit & 1 == 1 for bit in map(np.uint64, (61, 62, 63))
+        )
+        can_be_read_again = in_memory & of_file & ~in_swap
+        edges = np.flatnonzero(np.diff(can_be_read_again, prepend=False, append=False))
+        for start, stop in edges.reshape(-1, 2).tolist():
+            mapped.madvise(mmap.MADV_DONTNEED, start * size, (stop - start) * size)
 
 
 class RowSubset:
