@@ -26,7 +26,7 @@ MODULES = """
     fitting.keywords fitting.progress fitting.trial fitting.settings fitting.run fitting.record
     fitting.checkpoint
     models.checks models.constant models.files models.ppca models.examination models.findings
-    models.doctor models.outcome models.base models.trained
+    models.doctor models.outcome models.notebook models.base models.trained
     models.variational vae
     models.inference models.meanfield models.autoencoder models.pretrained
     api

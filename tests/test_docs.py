@@ -39,8 +39,9 @@ def test_python_blocks_run(page):
 
 
 @pytest.mark.slow
-def test_python_blocks_of_other_libraries_run():
-    page, namespace, ran = DOCS / "coming_from.md", {"__name__": "__main__"}, 0
+@pytest.mark.parametrize("page", ["coming_from.md", "guide/saving.md"])
+def test_python_blocks_of_other_libraries_run(page):
+    page, namespace, ran = DOCS / page, {"__name__": "__main__"}, 0
     for block in python_blocks(page.read_text(encoding="utf-8")):
         needs = re.findall(r"\w+", (block.reason or "").removeprefix("needs "))
         if all(map(find_spec, needs)):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", "1.6", reason="scikit-learn 1.6 or later is not installed")
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -161,3 +162,16 @@ def test_a_clone_is_not_fitted_and_has_the_same_settings(transformer):
     assert copy.get_params() == transformer.get_params()
     with pytest.raises(NotFittedError):
         copy.transform(DATA)
+
+
+def test_a_notebook_shows_the_model_below_scikit_learns_diagram(transformer):
+    new = VAETransformer()
+    card = transformer.vae_._repr_html_()
+    for shown in transformer._repr_html_(), transformer._repr_mimebundle_()["text/html"]:
+        assert "sk-top-container" in shown
+        assert shown.endswith(card)
+    assert "sk-top-container" in new._repr_html_()
+    assert "nats per example" not in new._repr_html_()
+    with config_context(display="text"):
+        assert not hasattr(transformer, "_repr_html_")
+        assert list(transformer._repr_mimebundle_()) == ["text/plain"]

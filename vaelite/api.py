@@ -1,10 +1,15 @@
 """The calls that most users need: `fit` a model, `load` a saved one."""
 
 import inspect
-from typing import Any, Unpack
+from typing import Any, Unpack, overload
 
 from .checks import check_keywords, check_path
-from .fitting.keywords import AutoencoderFitKeywords, VAEFitKeywords
+from .fitting.keywords import (
+    AutoencoderFitDict,
+    AutoencoderFitKeywords,
+    VAEFitDict,
+    VAEFitKeywords,
+)
 from .models import files
 from .models.autoencoder import Autoencoder
 from .models.files import OWN_TERMS
@@ -15,7 +20,15 @@ KINDS = {kind.__name__: kind for kind in (VAE, Autoencoder, MeanField)}
 OWN_PARTS = (*OWN_TERMS, "likelihood", "prior", "encoder", "decoder")
 
 
-def fit(X, X_test=None, **settings: Unpack[VAEFitKeywords]) -> VAE:
+@overload
+def fit(X, X_test=None, **settings: Unpack[VAEFitKeywords]) -> VAE: ...
+
+
+@overload  # for an unpacked dict; see `keywords`
+def fit(X, X_test=None, *, _unpacked, **settings: Unpack[VAEFitDict]) -> VAE: ...
+
+
+def fit(X, X_test=None, **settings) -> VAE:
     """Fit a variational autoencoder to the rows of X: ``VAE(...).fit(X, ...)``.
 
     Parameters
@@ -74,7 +87,17 @@ def fit(X, X_test=None, **settings: Unpack[VAEFitKeywords]) -> VAE:
     return _fit(VAE, fit, X, X_test, settings)
 
 
-def fit_autoencoder(X, X_test=None, **settings: Unpack[AutoencoderFitKeywords]) -> Autoencoder:
+@overload
+def fit_autoencoder(X, X_test=None, **settings: Unpack[AutoencoderFitKeywords]) -> Autoencoder: ...
+
+
+@overload  # for an unpacked dict; see `keywords`
+def fit_autoencoder(
+    X, X_test=None, *, _unpacked, **settings: Unpack[AutoencoderFitDict]
+) -> Autoencoder: ...
+
+
+def fit_autoencoder(X, X_test=None, **settings) -> Autoencoder:
     """Fit an autoencoder: the same networks as in `fit`, without noise and KL.
 
     Parameters

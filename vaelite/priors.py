@@ -10,6 +10,7 @@ import autograd.numpy as np
 
 from . import terms
 from .checks import check_count
+from .likelihoods.base import free_names
 from .ops import logmeanexp
 
 
@@ -56,12 +57,14 @@ class Prior:
         """Return the parameters of p(z), a tuple. Here: the arrays of ``shapes``."""
         return tuple(params.values())
 
+    @free_names
     def neglogprior(self, z, *parameters):
         """Return ``-log p(z)`` of each code, shape (batch,), in nats."""
         raise NotImplementedError(
             f"{type(self).__name__} needs a method neglogprior(z, *parameters)"
         )
 
+    @free_names
     def sample(self, rng, shape, dtype, *parameters):
         """Draw codes, an array of this shape, (n, latent_dim), and dtype."""
         raise NotImplementedError(

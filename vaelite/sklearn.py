@@ -171,6 +171,19 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         tags.transformer_tags.preserves_dtype = DTYPES
         return tags
 
+    def _repr_html_inner(self):
+        return super()._repr_html_inner() + self._card()
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in bundle:
+            bundle["text/html"] += self._card()
+        return bundle
+
+    def _card(self):
+        """The fitted model below scikit-learn's own diagram, in a notebook."""
+        return self.vae_._repr_html_() if hasattr(self, "vae_") else ""
+
     def transform(self, X):
         """Return the mean of q(z|x) for each row, shape (n, latent_dim)."""
         check_is_fitted(self)

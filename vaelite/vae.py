@@ -1,14 +1,18 @@
 """The variational autoencoder: its settings, its networks, and what it minimizes."""
 
 from collections.abc import Callable
-from typing import Self, Unpack
+from typing import Self, Unpack, overload
 
 from .checks import explain_keywords
 from .fitting.keywords import (
     Activation,
     BackendName,
+    DType,
+    ELBODict,
     ELBOKeywords,
     Init,
+    Integer,
+    LikelihoodName,
     Sizes,
 )
 from .fitting.settings import ELBOSettings, with_settings
@@ -78,20 +82,20 @@ class VAE(VariationalModel):
     @explain_keywords
     def __init__(
         self,
-        latent_dim: int = 2,
+        latent_dim: Integer = 2,
         hidden_dim: Sizes = (512, 256),
         *,
         activation: Activation = "relu",
         init: Init = "glorot",
         encoder: Network | None = None,
         decoder: Network | None = None,
-        likelihood: str | Likelihood = "gaussian",
+        likelihood: LikelihoodName | Likelihood = "gaussian",
         prior: Prior | None = None,
         negloglikelihood: Callable | None = None,
         neglogprior: Callable | None = None,
         neglogposterior: Callable | None = None,
         reparameterize: Callable | None = None,
-        dtype=None,
+        dtype: DType = None,
         backend: BackendName = "numpy",
     ):
         own_terms = {
@@ -105,16 +109,14 @@ class VAE(VariationalModel):
         self.encoder = check_network("encoder", encoder)
         super().__init__(latent_dim, decoder, likelihood, own_terms, dtype, backend, prior)
 
+    @overload
+    def fit(self, X, X_test=None, **settings: Unpack[ELBOKeywords]) -> Self: ...
+
+    @overload  # for an unpacked dict; see `keywords`
+    def fit(self, X, X_test=None, *, _unpacked, **settings: Unpack[ELBODict]) -> Self: ...
+
     @with_settings(ELBOSettings)
-    def fit(
-        self,
-        X,
-        X_test=None,
-        *,
-        condition=None,
-        condition_test=None,
-        **settings: Unpack[ELBOKeywords],
-    ) -> Self:
+    def fit(self, X, X_test=None, *, condition=None, condition_test=None, **settings) -> Self:
         """Train on the rows of X, from new random weights.
 
         Parameters

@@ -2,6 +2,8 @@
 
 import re
 import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -45,8 +47,47 @@ def test_lines_above_a_bar_in_a_terminal(monkeypatch):
     assert list(map(type, progress.reporters(True))) == [progress.Lines]
 
 
+@pytest.fixture
+def in_notebook(monkeypatch):
+    """What a notebook's kernel with ipywidgets has, without either."""
+    shell = SimpleNamespace(kernel=None)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    widgets = ModuleType("ipywidgets")
+    widgets.__spec__ = ModuleSpec("ipywidgets", None)
+    monkeypatch.setitem(sys.modules, "ipywidgets", widgets)
+    return shell
+
+
+def test_lines_above_a_bar_in_a_notebook(in_notebook):
+    notebook = pytest.importorskip("tqdm.notebook")
+    assert list(map(type, progress.reporters(True))) == [progress.Bar, progress.Lines]
+    assert progress.Bar().tqdm is notebook.tqdm
+    del in_notebook.kernel  # IPython in a terminal
+    assert list(map(type, progress.reporters(True))) == [progress.Lines]
+    assert progress.Bar().tqdm is pytest.importorskip("tqdm").tqdm
+
+
+def test_lines_alone_in_a_notebook_without_widgets(in_notebook, monkeypatch):
+    monkeypatch.delitem(sys.modules, "ipywidgets")
+    find = progress.importlib.util.find_spec
+    monkeypatch.setattr(
+        progress.importlib.util, "find_spec", lambda name: name != "ipywidgets" and find(name)
+    )
+    assert list(map(type, progress.reporters(True))) == [progress.Lines]
+
+
+def test_a_browser_gets_no_second_thread(monkeypatch):
+    tqdm = pytest.importorskip("tqdm").tqdm
+    monkeypatch.setattr(tqdm, "monitor_interval", 10)
+    progress.Bar()
+    assert tqdm.monitor_interval == 10
+    monkeypatch.setattr(sys, "platform", "emscripten")
+    progress.Bar()
+    assert tqdm.monitor_interval == 0
+
+
 def test_without_tqdm_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
     with pytest.raises(ImportError, match=r"vaelite\[progress\]"):
         progress.reporters("bar")
 

@@ -1,104 +1,180 @@
-"""The names of all settings, for editors and type checkers; nothing here runs in a fit.
+"""The names and the types of all settings, for editors and type checkers.
 
-An editor completes the settings of `fit`, and a type checker sees a wrong name. The
-values have no types here: a checker would refuse ``fit(X, **(settings | more))``, whose
-values are of several types. `settings` describes and checks them.
+An editor completes the settings of `fit`, and a type checker sees a wrong name or a
+wrong value. Nothing here runs in a fit: `settings` describes and checks the values.
+
+Each ``fit`` is declared twice, because a checker knows only one type for all values of
+a dict. It would refuse ``fit(X, **{"beta": 2, "rng": 0})``: int is no type for, say,
+``stopping``. So every value may also be an ``Other``. In the first declaration, with
+"Keywords", this is `Never`. In the second, with "Dict", it is `Any`: this one also
+needs an argument ``_unpacked``, which no call has, but any unpacked dict could have. So
+only a call with a dict fits it.
 """
 
-from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias, TypedDict
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Literal, Never, Protocol, TypeAlias, TypedDict, TypeVar
 
 import numpy as np
 
+from ..likelihoods import Likelihood
+from ..networks import Network
+from ..priors import Prior
+
+Other = TypeVar("Other")
 Array: TypeAlias = np.ndarray
-Seed: TypeAlias = int | np.random.SeedSequence | np.random.Generator | None
-Sizes: TypeAlias = int | Sequence[int]
+Integer: TypeAlias = int | np.integer
+Real: TypeAlias = float | np.floating | np.integer
+Seed: TypeAlias = Integer | np.random.SeedSequence | np.random.Generator | None
+Sizes: TypeAlias = Integer | Sequence[int] | np.ndarray
 Activation: TypeAlias = Literal["relu", "tanh", "softplus"]
 Init: TypeAlias = Literal["glorot", "torch"]
 BackendName: TypeAlias = Literal["numpy", "cupy", "auto"]
+LikelihoodName: TypeAlias = Literal["gaussian", "bernoulli", "categorical"]
+DType: TypeAlias = Literal["float32", "float64"] | type[np.floating] | type[float] | np.dtype | None
+Function: TypeAlias = Callable[..., Any]
 
 
-class EveryFitKeywords(TypedDict, total=False):
-    """The settings of every fit."""
+class Optimizer(Protocol):
+    """An object that changes parameters in place, such as `Adam`."""
 
-    batch_size: Any
-    start: Any
-    learning_rate: Any
-    weight_decay: Any
-    optimizer: Any
-    max_epochs: Any
-    stopping: Any
-    tol: Any
-    normalized: Any
-    rng: Any
-    progress: Any
-    log_every: Any
-    callbacks: Any
-    checkpoint: Any
-    checkpoint_seconds: Any
+    def update(self, params: Any, grads: Any, /) -> Any:
+        """Take one step."""
 
 
-class CommonKeywords(EveryFitKeywords, total=False):
-    """The settings of every fit with an encoder: also those of held-out rows."""
+class StoppingRule(Protocol):
+    """An object that says when to stop, such as `HeldOut`."""
 
-    patience: Any
-    validation_fraction: Any
-    steps_per_epoch: Any
+    def update(self, losses: Any, /) -> Any:
+        """Take an epoch's losses, shape (rows,); return True if they are the best."""
 
-
-class FitKeywords(CommonKeywords, total=False):
-    """The settings of `FitSettings`: also those of a model that exists."""
-
-    warm_start: Any
+    def reason(self) -> str | None:
+        """Return why training has converged, or None if it has not."""
 
 
-class KLKeywords(TypedDict, total=False):
+class EveryFitArguments(TypedDict, Generic[Other], total=False):
+    """The arguments of every fit after the data."""
+
+    condition: Any  # array-like, or None
+    batch_size: Integer | Other | None
+    start: Literal["data", "network"] | Other
+    learning_rate: Real | Callable[[int], float] | Other
+    weight_decay: Real | Other
+    optimizer: Optimizer | Other | None
+    max_epochs: Integer | Other
+    stopping: Literal["heldout", "lecture", "epochs"] | StoppingRule | Other
+    tol: Real | Other | None
+    normalized: bool | Other
+    rng: Seed | Other
+    progress: bool | Literal["lines", "bar"] | Other
+    log_every: Integer | Other
+    callbacks: Function | Sequence[Function] | Other
+    checkpoint: str | os.PathLike[str] | Other | None
+    checkpoint_seconds: Real | Other
+
+
+class CommonArguments(EveryFitArguments[Other], Generic[Other], total=False):
+    """The arguments of every fit with an encoder: also those of held-out rows."""
+
+    condition_test: Any
+    patience: Integer | Other | None
+    validation_fraction: Real | Other | None
+    steps_per_epoch: Integer | Other | None
+
+
+class FitArguments(CommonArguments[Other], Generic[Other], total=False):
+    """The arguments of `Autoencoder.fit`: also those of a model that exists."""
+
+    warm_start: bool | Other
+
+
+class KLArguments(TypedDict, Generic[Other], total=False):
     """What a model with a q(z|x) minimizes."""
 
-    kl: Any
-    beta: Any
-    warmup_epochs: Any
-    objective: Any
+    kl: Literal["sample", "analytic"] | Other
+    beta: Real | Other
+    warmup_epochs: Integer | Other
+    objective: Function | Other | None
 
 
-class ObjectiveKeywords(KLKeywords, total=False):
+class ObjectiveArguments(KLArguments[Other], Generic[Other], total=False):
     """What a VAE minimizes."""
 
-    importance_samples: Any
+    importance_samples: Integer | Other
 
 
-class ELBOKeywords(FitKeywords, ObjectiveKeywords, total=False):
-    """The settings of `ELBOSettings`."""
+class ELBOArguments(FitArguments[Other], ObjectiveArguments[Other], Generic[Other], total=False):
+    """The arguments of `VAE.fit` after the data."""
 
 
-class MeanFieldKeywords(EveryFitKeywords, KLKeywords, total=False):
-    """The settings of `MeanFieldSettings`: without held-out rows."""
+class MeanFieldArguments(EveryFitArguments[Other], KLArguments[Other], Generic[Other], total=False):
+    """The arguments of `MeanField.fit` after the data."""
 
-    local_learning_rate: Any
-    warm_start: Any
-
-
-class AutoencoderFitKeywords(CommonKeywords, total=False):
-    """The settings of `fit_autoencoder`: also those of the model, and the condition."""
-
-    latent_dim: Any
-    hidden_dim: Any
-    activation: Any
-    init: Any
-    encoder: Any
-    decoder: Any
-    likelihood: Any
-    negloglikelihood: Any
-    dtype: Any
-    backend: Any
-    condition: Any
-    condition_test: Any
+    local_learning_rate: Real | Other
+    warm_start: bool | Other
 
 
-class VAEFitKeywords(ObjectiveKeywords, AutoencoderFitKeywords, total=False):
-    """The settings of `fit`."""
+class AutoencoderFitArguments(CommonArguments[Other], Generic[Other], total=False):
+    """The arguments of `fit_autoencoder` after the data: also those of the model."""
 
-    prior: Any
-    neglogprior: Any
-    neglogposterior: Any
-    reparameterize: Any
+    latent_dim: Integer | Other
+    hidden_dim: Sizes | Other
+    activation: Activation | Other
+    init: Init | Other
+    encoder: Network | Other | None
+    decoder: Network | Other | None
+    likelihood: LikelihoodName | Likelihood | Other
+    negloglikelihood: Function | Other | None
+    dtype: DType | Other
+    backend: BackendName | Other
+
+
+class VAEFitArguments(
+    ObjectiveArguments[Other], AutoencoderFitArguments[Other], Generic[Other], total=False
+):
+    """The arguments of `fit` after the data."""
+
+    prior: Prior | Other | None
+    neglogprior: Function | Other | None
+    neglogposterior: Function | Other | None
+    reparameterize: Function | Other | None
+
+
+class ELBOKeywords(ELBOArguments[Never], total=False):
+    """The arguments of `VAE.fit` after the data."""
+
+
+class ELBODict(ELBOArguments[Any], total=False):
+    """The arguments of `VAE.fit` after the data, from a dict."""
+
+
+class FitKeywords(FitArguments[Never], total=False):
+    """The arguments of `Autoencoder.fit` after the data."""
+
+
+class FitDict(FitArguments[Any], total=False):
+    """The arguments of `Autoencoder.fit` after the data, from a dict."""
+
+
+class MeanFieldKeywords(MeanFieldArguments[Never], total=False):
+    """The arguments of `MeanField.fit` after the data."""
+
+
+class MeanFieldDict(MeanFieldArguments[Any], total=False):
+    """The arguments of `MeanField.fit` after the data, from a dict."""
+
+
+class VAEFitKeywords(VAEFitArguments[Never], total=False):
+    """The arguments of `fit` after the data."""
+
+
+class VAEFitDict(VAEFitArguments[Any], total=False):
+    """The arguments of `fit` after the data, from a dict."""
+
+
+class AutoencoderFitKeywords(AutoencoderFitArguments[Never], total=False):
+    """The arguments of `fit_autoencoder` after the data."""
+
+
+class AutoencoderFitDict(AutoencoderFitArguments[Any], total=False):
+    """The arguments of `fit_autoencoder` after the data, from a dict."""

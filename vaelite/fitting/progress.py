@@ -39,15 +39,23 @@ class Lines:
 
 
 class Bar:
-    """A tqdm progress bar over the epochs, with the latest losses next to it."""
+    """A tqdm progress bar over the epochs, with the latest losses next to it.
+
+    In a notebook it is a widget if ipywidgets is installed, otherwise text.
+    """
 
     def __init__(self):
         try:
-            from tqdm.auto import tqdm
+            if has_widgets():
+                from tqdm.notebook import tqdm
+            else:
+                from tqdm import tqdm
         except ImportError:
             raise ImportError(
                 "a progress bar needs tqdm: python -m pip install 'vaelite[progress]'"
             ) from None
+        if sys.platform == "emscripten":  # in a browser: no threads, and tqdm would start one
+            tqdm.monitor_interval = 0
         self.tqdm, self.bar = tqdm, None
 
     def on_iteration(self, state):
@@ -65,14 +73,21 @@ class Bar:
             self.bar.close()
 
 
+def has_widgets():
+    """Return whether the code runs in a notebook, also a browser, with ipywidgets."""
+    if "IPython" not in sys.modules or not importlib.util.find_spec("ipywidgets"):
+        return False
+    return hasattr(sys.modules["IPython"].get_ipython(), "kernel")
+
+
 def reporters(progress):
     """Return the callbacks for a ``progress`` argument.
 
     Parameters
     ----------
     progress : {False, True, "lines", "bar"}
-        True prints the lecture's lines; in a terminal with tqdm installed it also keeps
-        a bar below them.
+        True prints the lecture's lines; in a terminal with tqdm installed, and in a
+        notebook with tqdm and ipywidgets, it also shows a bar.
 
     Raises
     ------
@@ -83,7 +98,8 @@ def reporters(progress):
     """
     if not isinstance(progress, (bool, str)) or progress not in (True, False, "lines", "bar"):
         raise ValueError(f'progress should be True, False, "lines" or "bar", got {shown(progress)}')
-    if progress is True and sys.stderr.isatty() and importlib.util.find_spec("tqdm"):
+    can_stay = sys.stderr.isatty() or has_widgets()  # below printed lines
+    if progress is True and can_stay and importlib.util.find_spec("tqdm"):
         bar = Bar()
         return [bar, Lines(bar.tqdm.write)]
     if progress == "bar":

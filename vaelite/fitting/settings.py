@@ -135,7 +135,8 @@ class FitSettings:
     rng : None, int, SeedSequence or Generator
         A seed, for the same fit again. None takes fresh entropy.
     progress : {False, True, "lines", "bar"}
-        True prints lines; in a terminal with tqdm installed it also keeps a bar.
+        True prints lines; in a terminal with tqdm installed, and in a notebook with
+        tqdm and ipywidgets, it also shows a bar.
     log_every : int
         Iterations between two entries of ``log``, and between two printed lines.
     callbacks : callable or list of callable

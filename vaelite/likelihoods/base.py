@@ -1,9 +1,19 @@
 """What every likelihood has: heads, parameters, a density, a mean, samples, checks."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 
 from ..data.checks import ROUNDING
 from ..networks.base import Head
+
+Result = TypeVar("Result")
+
+
+def free_names(method: Callable[..., Result]) -> Callable[..., Result]:
+    """Let a derived class name the arguments as its formula does, for type checkers."""
+    return method
 
 
 class Likelihood:
@@ -29,20 +39,24 @@ class Likelihood:
         """Return the decoder's outputs by name, each a `Head`. Here: mu."""
         return {"mu": Head(n_features)}
 
+    @free_names
     def parameters(self, *outputs):
         """Return the parameters of p(x|z), a tuple. Here: the decoder's outputs."""
         return outputs
 
+    @free_names
     def negloglikelihood(self, x, *parameters):
         """Return ``-log p(x|z)`` of each example, shape (batch,), in nats."""
         raise NotImplementedError(
             f"{type(self).__name__} needs a method negloglikelihood(x, *parameters)"
         )
 
+    @free_names
     def expectation(self, *parameters):
         """Return E[x|z], shape (batch, n_features). Here: the first parameter."""
         return parameters[0]
 
+    @free_names
     def sample(self, rng, *parameters):
         """Draw x ~ p(x|z) with the Generator ``rng``."""
         raise NotImplementedError(
@@ -83,6 +97,7 @@ class Likelihood:
     def advise(self, summary):
         """Warn of data that can be fitted, but not well."""
 
+    @free_names
     def ledger(self, nll, *parameters):
         """Return the parts of ``-log p(x|z)``, each (batch,), by name. Here: one."""
         return {"-log p(x|z)": nll}

@@ -1,7 +1,7 @@
 """The autoencoder: the same networks as the VAE's, without noise, prior and KL."""
 
 from collections.abc import Callable
-from typing import Self, Unpack
+from typing import Self, Unpack, overload
 
 from .. import training
 from ..checks import explain_keywords
@@ -9,8 +9,12 @@ from ..fitting.keywords import (
     Activation,
     Array,
     BackendName,
+    DType,
+    FitDict,
     FitKeywords,
     Init,
+    Integer,
+    LikelihoodName,
     Sizes,
 )
 from ..fitting.settings import FitSettings, with_settings
@@ -55,16 +59,16 @@ class Autoencoder(TrainedModel):
     @explain_keywords
     def __init__(
         self,
-        latent_dim: int = 2,
+        latent_dim: Integer = 2,
         hidden_dim: Sizes = (512, 256),
         *,
         activation: Activation = "relu",
         init: Init = "glorot",
         encoder: Network | None = None,
         decoder: Network | None = None,
-        likelihood: str | Likelihood = "gaussian",
+        likelihood: LikelihoodName | Likelihood = "gaussian",
         negloglikelihood: Callable | None = None,
-        dtype=None,
+        dtype: DType = None,
         backend: BackendName = "numpy",
     ):
         dense = hidden_dim, activation, init
@@ -73,16 +77,14 @@ class Autoencoder(TrainedModel):
         own_terms = {"negloglikelihood": negloglikelihood}
         super().__init__(latent_dim, decoder, likelihood, own_terms, dtype, backend)
 
+    @overload
+    def fit(self, X, X_test=None, **settings: Unpack[FitKeywords]) -> Self: ...
+
+    @overload  # for an unpacked dict; see `keywords`
+    def fit(self, X, X_test=None, *, _unpacked, **settings: Unpack[FitDict]) -> Self: ...
+
     @with_settings(FitSettings)
-    def fit(
-        self,
-        X,
-        X_test=None,
-        *,
-        condition=None,
-        condition_test=None,
-        **settings: Unpack[FitKeywords],
-    ) -> Self:
+    def fit(self, X, X_test=None, *, condition=None, condition_test=None, **settings) -> Self:
         """Train on the rows of X, from new random weights.
 
         Parameters

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self, Unpack
+from typing import Any, Self, Unpack, overload
 
 import numpy as np
 
@@ -14,7 +14,11 @@ from ..checks import explain_keywords
 from ..fitting.keywords import (
     Activation,
     BackendName,
+    DType,
     Init,
+    Integer,
+    LikelihoodName,
+    MeanFieldDict,
     MeanFieldKeywords,
     Sizes,
 )
@@ -77,19 +81,19 @@ class MeanField(VariationalModel):
     @explain_keywords
     def __init__(
         self,
-        latent_dim: int = 2,
+        latent_dim: Integer = 2,
         hidden_dim: Sizes = (512, 256),
         *,
         activation: Activation = "relu",
         init: Init = "glorot",
         decoder: Network | None = None,
-        likelihood: str | Likelihood = "gaussian",
+        likelihood: LikelihoodName | Likelihood = "gaussian",
         prior: Prior | None = None,
         negloglikelihood: Callable | None = None,
         neglogprior: Callable | None = None,
         neglogposterior: Callable | None = None,
         reparameterize: Callable | None = None,
-        dtype=None,
+        dtype: DType = None,
         backend: BackendName = "numpy",
     ):
         own_terms = {
@@ -103,9 +107,15 @@ class MeanField(VariationalModel):
         if self.backend.name != "numpy":
             raise ValueError(f'MeanField computes in NumPy only, got backend="{backend}"')
 
+    @overload
+    def fit(self, X, **settings: Unpack[MeanFieldKeywords]) -> Self: ...
+
+    @overload  # for an unpacked dict; see `keywords`
+    def fit(self, X, *, _unpacked, **settings: Unpack[MeanFieldDict]) -> Self: ...
+
     @explain_keywords
     @with_settings(MeanFieldSettings)
-    def fit(self, X, *, condition=None, **settings: Unpack[MeanFieldKeywords]) -> Self:
+    def fit(self, X, *, condition=None, **settings) -> Self:
         """Train the decoder on the rows of X, together with their mu and logsigma.
 
         A step changes the mu and the logsigma of its own batch only, with a separate

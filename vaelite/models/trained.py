@@ -27,6 +27,7 @@ from .base import LatentModel, run_encoder
 from .checks import check_fitted
 from .constant import constant_loss, constant_outputs, shrink_codes, start_at
 from .doctor import checkup
+from .notebook import card
 from .outcome import ROWS, judged, summary
 
 AGAIN = (
@@ -44,6 +45,7 @@ class TrainedModel(LatentModel):
     """
 
     settings_class = FitSettings
+    _verdict = None, None  # a solution, and what the doctor has found in it
 
     def _fit(self, settings, X, X_test=None, condition=None, condition_test=None, again=None):
         """Fit; ``again`` is the record of a fit to repeat."""
@@ -238,9 +240,24 @@ class TrainedModel(LatentModel):
         """Warn of what the doctor finds."""
         if not self.converged:
             warn(f"not converged: {self.stop_reason}", ConvergenceWarning)
-        for finding in checkup(self, run.data, run.evaluated["val"]).problems:
+        diagnosis = checkup(self, run.data, run.evaluated["val"])
+        self._verdict = self.solution, diagnosis
+        for finding in diagnosis.problems:
             if finding.name != "not-converged":  # `train` warned of it
                 warn(str(finding), FitWarning)
+
+    @property
+    def diagnosis(self):
+        """What the doctor found at the end of `fit`, a `Diagnosis`, or None.
+
+        A fit asks it if it has held rows out and stopped by itself. The diagnosis is
+        not saved; `vaelite.doctor` makes another one at any time.
+        """
+        solution, found = self._verdict
+        return found if solution is self.solution else None
+
+    def _repr_html_(self):
+        return card(self)
 
     def summary(self) -> str:
         """Return in one line how the fit ended: why, which epoch is kept, the scores.

@@ -5,6 +5,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..exceptions import NotFittedError
 from ..models.checks import check_fitted
+from ..models.notebook import limits
 from .grid import new_axes
 
 
@@ -42,8 +43,7 @@ def learning_curve(vae, elbo=False, ax=None):
         ax.plot(
             vae.best_epoch, best, "o", color="C0", label=f"kept: {best:.2f}, epoch {vae.best_epoch}"
         )
-    limits = _limits(*(sign * curve for curve in curves.values()))
-    ax.set_ylim(*sorted(sign * limits))
+    ax.set_ylim(*sorted(sign * limits(*(sign * curve for curve in curves.values()))))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(
         xlabel="epoch",
@@ -52,11 +52,3 @@ def learning_curve(vae, elbo=False, ax=None):
     )
     ax.legend(frameon=False)
     return ax
-
-
-def _limits(*losses):
-    """Limits for falling curves, without a steep start that would flatten the rest."""
-    low = min(map(min, losses))
-    high = max(np.quantile(curve, 0.95) if len(curve) > 5 else max(curve) for curve in losses)
-    margin = (high - low) or 1.0
-    return np.array([low - 0.1 * margin, high + 0.3 * margin])
