@@ -15,15 +15,15 @@ MODULES = """
     arrays.compiled arrays.dispatch arrays.cupy_autograd arrays.backend
     arrays.streams arrays.storage
     gradient ops
-    data.rows data.checks data.batches data.dataset data.datasets
+    data.rows data.checks data.batches data.dataset data.datasets data.shards
     terms
     networks.base networks.dense networks.convolution networks.convolutional networks
     likelihoods.base likelihoods.gaussian likelihoods.bernoulli likelihoods.categorical likelihoods
     priors
     objectives plain adam stopping state training
     versions
-    fitting.keywords fitting.progress fitting.trial fitting.settings fitting.run fitting.record
-    fitting.checkpoint
+    fitting.keywords fitting.progress fitting.trial fitting.settings fitting.run fitting.sharded
+    fitting.record fitting.checkpoint
     models.checks models.constant models.files models.ppca models.examination models.findings
     models.doctor models.outcome models.base models.trained
     models.variational vae
@@ -39,7 +39,7 @@ MODULES = """
     classroom.questions.losses classroom.questions.pixels classroom.questions.optimizer
     classroom.questions.stopping classroom.questions.estimators
     classroom.diagnosis classroom.loops classroom.checker classroom
-    sklearn
+    sklearn dask
     __init__ __main__
 """
 ORDER = MODULES.split()  # a module imports only from the modules before it
@@ -121,7 +121,7 @@ def test_every_folder_is_a_package():
 
 def test_import_loads_nothing_heavy():
     heavy = ("matplotlib", "scipy.stats", "tqdm", "pooch", "cupy", "hypothesis")
-    heavy += ("sklearn", "joblib", "pandas", "dask")
+    heavy += ("sklearn", "joblib", "pandas", "dask", "distributed")
     code = f"import sys, vaelite; print(*(m for m in {heavy} if m in sys.modules))"
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout
