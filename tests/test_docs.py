@@ -12,7 +12,16 @@ from pages import compare, python_blocks, run
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-NEEDS = {"sklearn.md": [("sklearn", "1.6"), ("pandas", "2.2")]}  # extras
+NEEDS = {  # extras
+    "sklearn.md": [("sklearn", "1.6"), ("pandas", "2.2")],
+    "dask.md": [
+        ("sklearn", "1.6"),
+        ("pandas", "2.2"),
+        ("dask", "2025.1"),
+        ("distributed", "2025.1"),
+    ],
+}
+SLOW = {"dask.md"}  # its blocks start processes
 PAGES = sorted(path for path in DOCS.rglob("*.md") if not {"_build", "generated"} & set(path.parts))
 README = (ROOT / "README.md").read_text(encoding="utf-8")  # whose blocks test_readme runs
 
@@ -28,7 +37,11 @@ def _folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.delenv("VAELITE_DATA", raising=False)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
+def is_slow(page):
+    return [pytest.mark.slow] if name(page) in SLOW else []
+
+
+@pytest.mark.parametrize("page", [pytest.param(p, id=name(p), marks=is_slow(p)) for p in PAGES])
 def test_python_blocks_run(page):
     for module, version in NEEDS.get(name(page), ()):
         pytest.importorskip(module, version, reason=f"{module} {version} is not installed")

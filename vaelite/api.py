@@ -133,13 +133,29 @@ def _keywords(function):
     }
 
 
-def _fit(kind, function, X, X_test, settings):
+def new_model(kind, function, settings):
+    """Return a new model, and the settings of its fit.
+
+    Parameters
+    ----------
+    kind : type
+        `VAE` or `Autoencoder`.
+    function : str
+        What error messages call the function that got the settings.
+    settings : dict
+        Those of the model and of its fit together.
+    """
     of_model = _keywords(kind.__init__)
     of_vae = {**_keywords(VAE.__init__), **_keywords(VAE.fit)}
     known, where = {**of_model, **_keywords(kind.fit)}, "vaelite.fit, which trains a VAE"
-    check_keywords(function.__name__, settings, known, of_vae, where)
+    check_keywords(function, settings, known, of_vae, where)
     model = kind(**{name: value for name, value in settings.items() if name in of_model})
     others = {name: value for name, value in settings.items() if name not in of_model}
+    return model, others
+
+
+def _fit(kind, function, X, X_test, settings):
+    model, others = new_model(kind, function.__name__, settings)
     return model.fit(X, X_test, **others)
 
 

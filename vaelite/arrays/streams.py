@@ -38,6 +38,7 @@ class Stream(IntEnum):
     MEASURE = 12
     KL_SPLIT = 13
     GAPS = 14
+    SHARD = 15  # below it, each shard has the addresses of a run
 
 
 def seed_sequence(rng=None):

@@ -79,6 +79,12 @@ def _check_type(X, name):
         raise TypeError(
             f"{name} is a PyTorch tensor; pass {name}.numpy(), or {name}.detach().cpu().numpy()"
         )
+    if type(X).__module__.partition(".")[0] in ("dask", "dask_expr"):
+        raise TypeError(
+            f"{name} is a dask collection, whose graph would run again for every batch; pass "
+            f"{name}.compute() if it fits in memory. If not, train with vaelite.dask.fit(client, "
+            f"{name}, shards=4), and encode with vaelite.dask.encode(model, {name})"
+        )
     if isinstance(X, np.ma.MaskedArray):
         raise ValueError(
             f"{name} is a masked array, and masked values cannot be left out; fill them: "
@@ -183,9 +189,19 @@ def summarize(X, dtype, name="X", grey_levels=True):
     if X.dtype == np.uint8 and grey_levels:
         check_grey_levels(X, name)
         return _summary_of_grey_levels(X)
+    if hasattr(X, "by_shard"):
+        parts = X.by_shard(_summary, X.bounds[:-1], dtype=dtype, name=name)
+        low, high = ([getattr(part, which) for part in parts] for which in ("low", "high"))
+        is_whole = all(part.whole for part in parts)
+        return Summary(np.min(low, axis=0), np.max(high, axis=0), is_whole)
+    return _summary(X, 0, dtype, name)
+
+
+def _summary(X, first, dtype, name):
+    """The summary of numbers; the first row has the number ``first`` in messages."""
     low, high, whole = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf), True
     for start, chunk in _chunks(X):
-        _check_finite(chunk, start, dtype, name)
+        _check_finite(chunk, first + start, dtype, name)
         low, high = np.minimum(low, chunk.min(axis=0)), np.maximum(high, chunk.max(axis=0))
         whole = whole and (chunk.dtype.kind != "f" or bool(np.all(chunk == np.rint(chunk))))
     return Summary(low, high, whole)

@@ -182,15 +182,16 @@ class Dataset:
                 'stopping="epochs", which holds out none'
             )
         order = rng.permutation(n)
-        return self._of(np.sort(order[held_out:])), self._of(np.sort(order[:held_out]))
+        return self.take(np.sort(order[held_out:])), self.take(np.sort(order[:held_out]))
 
     def spread(self, n):
         """Return at most n of the rows, evenly spaced, without a copy."""
         if n >= len(self):
             return self
-        return self._of(np.arange(n) * len(self) // n)
+        return self.take(np.arange(n) * len(self) // n)
 
-    def _of(self, rows):
+    def take(self, rows):
+        """Return some of the rows, by an array of their numbers, without a copy."""
         condition = None if self.condition is None else RowSubset(self.condition, rows)
         return replace(self, X=RowSubset(self.X, rows), condition=condition)
 

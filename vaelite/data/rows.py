@@ -92,3 +92,10 @@ class RowSubset:
 
     def __getitem__(self, index):
         return self.reader[self.rows[index]]
+
+
+def row_numbers(X):
+    """Return which rows of the original array X has: of a `RowSubset`, or all."""
+    if isinstance(X, RowSubset):
+        return row_numbers(X.reader.X)[X.rows]
+    return np.arange(X.shape[0])

@@ -33,6 +33,11 @@ STARTS = "data", "network"
 STEPS = 300  # per epoch, which the default batch size aims at, from 32 to 128 rows
 
 
+def default_batch_size(n):
+    """Return the batch size for n rows."""
+    return min(max(n // STEPS, 32), 128)
+
+
 def check_callbacks(name, callbacks):
     """Return one callback, or several, as a tuple."""
     callbacks = [callbacks] if callable(callbacks) else callbacks
@@ -260,7 +265,7 @@ class FitSettings:
 
     def for_rows(self, n):
         """Return settings with a batch size of at most n; warn if it was set higher."""
-        batch_size = self.batch_size or min(max(n // STEPS, 32), 128)
+        batch_size = self.batch_size or default_batch_size(n)
         if self.batch_size is not None and batch_size > n:
             warn(f"batch_size={batch_size} is above the {n} rows to train on; using {n}")
         return replace(self, batch_size=min(batch_size, n))
@@ -368,6 +373,51 @@ class MeanFieldSettings(ELBOSettings):
                 "held-out rows would have no mu and no logsigma"
             )
         return rule
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardedSettings(ELBOSettings):
+    """How to fit a VAE to rows that lie in several places.
+
+    Parameters
+    ----------
+    shards : int
+        Parts of equal size that the rows are divided into. The result depends on their
+        number, and not on where they are.
+    batch_size : int, optional
+        Rows of all shards together that go through the networks in one step, a multiple
+        of ``shards``; by default as for `VAE.fit`, rounded up.
+    accumulate : int
+        Steps whose gradients are averaged before the parameters change. So a change
+        follows from ``batch_size * accumulate`` rows.
+    """
+
+    shards: int = 1
+    accumulate: int = 1
+
+    excluded = ("warm_start",)
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in "shards", "accumulate":
+            check_count(name, getattr(self, name))
+        if (self.batch_size or 0) % self.shards:
+            more = -(-self.batch_size // self.shards) * self.shards
+            raise ValueError(
+                f"batch_size={self.batch_size} is not a multiple of shards={self.shards}, which "
+                f"have equal parts of a batch; pass batch_size={more}"
+            )
+
+    def for_rows(self, n):
+        """Return settings with a batch size, a multiple of the number of shards."""
+        batch_size = self.batch_size or default_batch_size(n)
+        return replace(self, batch_size=-(-batch_size // self.shards) * self.shards)
+
+    def of_a_shard(self):
+        """Return what each shard needs of the settings, with its own batch size."""
+        names = "max_epochs", "warmup_epochs", "importance_samples"
+        rows = self.batch_size // self.shards
+        return ELBOSettings(batch_size=rows, **{name: getattr(self, name) for name in names})
 
 
 Fit = TypeVar("Fit", bound=Callable)

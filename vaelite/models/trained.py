@@ -6,6 +6,8 @@ was. What ends training early, Ctrl-C or an error, never loses a whole epoch.
 
 import contextlib
 from dataclasses import replace
+from functools import partial
+from typing import Self
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from ..fitting.progress import ModelCallback, reporters, show
 from ..fitting.record import check_same, lines, rebuilt, recorded, seed_of
 from ..fitting.run import Run
 from ..fitting.settings import FitSettings
+from ..fitting.sharded import ShardedRun
 from ..plain import as_objective
 from ..state import Solution, TrainState
 from ..training import train
@@ -47,8 +50,17 @@ class TrainedModel(LatentModel):
     settings_class = FitSettings
     _verdict = None, None  # a solution, and what the doctor has found in it
 
-    def _fit(self, settings, X, X_test=None, condition=None, condition_test=None, again=None):
-        """Fit; ``again`` is the record of a fit to repeat."""
+    def _fit(
+        self,
+        settings,
+        X,
+        X_test=None,
+        condition=None,
+        condition_test=None,
+        again=None,
+        plan=None,
+    ):
+        """Fit; ``again`` is the record of a fit to repeat, ``plan`` changes the run."""
         kept = Checkpoint(settings.checkpoint, settings.checkpoint_seconds)
         seed, rule = self._seed(settings, kept, again), settings.new_rule()
         check_test(X, X_test)
@@ -61,6 +73,7 @@ class TrainedModel(LatentModel):
         model = self._start(settings, seed, rule, data, evaluated)
         run, state = model._plan(settings.for_rows(len(data)), seed, rule, data, evaluated)
         run.try_terms(state.params)
+        run = run if plan is None else plan(run)
         start = state.params if settings.warm_start else None
         computed = {"dtype": str(data.dtype), "backend": self.backend.name}
         record = recorded(files.described(model) | computed, settings, seed, given, start)
@@ -76,6 +89,22 @@ class TrainedModel(LatentModel):
         callbacks = [ModelCallback(call, model._at) for call in settings.callbacks]
         self._train(model, run, kept, reporters(settings.progress) + callbacks)
         return self
+
+    def fit_shards(self, settings, rows, X_test=None) -> Self:
+        """Train on rows that lie in several places; `vaelite.dask.fit` calls it.
+
+        Parameters
+        ----------
+        settings : ShardedSettings
+        rows : ShardedRows
+        X_test : array-like, shape (m, n_features), optional
+            In this process.
+
+        Returns
+        -------
+        This model.
+        """
+        return self._fit(settings, rows, X_test, plan=partial(ShardedRun.of, rows=rows))
 
     def _train(self, model, run, kept, callbacks):
         """Train, and assign the solution; nothing that ends it loses a whole epoch."""
@@ -203,6 +232,11 @@ class TrainedModel(LatentModel):
             If versions differ: rounding, and so the numbers, may differ.
         """
         record = self._record()
+        if "shards" in record["settings"]:
+            raise ValueError(
+                "the rows of this fit were in shards: repeat it with vaelite.dask.fit and the "
+                "settings that receipt() prints"
+            )
         if record["start"] is not None:
             raise ValueError("the fit went on from another model (warm_start), which is not kept")
         settings = self.settings_class(**rebuilt(record["settings"], settings))
@@ -275,7 +309,8 @@ class TrainedModel(LatentModel):
 
     def _plan(self, settings, seed, rule, data, evaluated):
         """The plan of a fit of this model, and the state that it starts with."""
-        target = self._minimized(self.objective(**settings.of_objective()), settings)
+        bare = self._with(replace(self.solution, params={}))  # a run may go to other processes
+        target = self._minimized(bare.objective(**settings.of_objective()), settings)
         run = Run(target, seed, settings, self.latent_dim, data, evaluated)
         params = self.device_params()
         return run, TrainState(params, settings.new_optimizer(params), rule)
