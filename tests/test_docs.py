@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 NEEDS = {"sklearn.md": [("sklearn", "1.6"), ("pandas", "2.2")]}  # extras
 PAGES = sorted(path for path in DOCS.rglob("*.md") if not {"_build", "generated"} & set(path.parts))
+SLOW = "gallery.md", "projects.md"  # pages that take more than some seconds
 README = (ROOT / "README.md").read_text(encoding="utf-8")  # whose blocks test_readme runs
 
 
@@ -28,7 +29,11 @@ def _folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.delenv("VAELITE_DATA", raising=False)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=[pytest.mark.slow] * (name(p) in SLOW)) for p in PAGES],
+    ids=name,
+)
 def test_python_blocks_run(page):
     for module, version in NEEDS.get(name(page), ()):
         pytest.importorskip(module, version, reason=f"{module} {version} is not installed")
