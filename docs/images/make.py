@@ -27,15 +27,19 @@ from vaelite import gradient_estimators, plots
 
 FOLDER = Path(__file__).parent
 DPI, COLORS = 200, 256
+THREE = 3  # the image of the posterior and of the gradients, a three
 UPPER_HALF = np.arange(64) < 32  # of an 8x8 image
 SIX, START = 161, ([2.2, 2.2], [-0.7, -0.7])  # of the staircase: x, the first mu and logsigma
 
 
-def panels(name, draw, size=(12, 6)):
-    """Draw functions of an axes side by side, and write NAME.png."""
-    figure, axes = plt.subplots(1, len(draw), figsize=size, layout="constrained")
-    for function, ax in zip(draw, axes, strict=True):
+def panels(name, draw, size=(12, 6), rows=1):
+    """Draw functions of an axes side by side, in rows, and write NAME.png."""
+    columns = -(-len(draw) // rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
+    for function, ax in zip(draw, axes.flat, strict=False):
         function(ax)
+    for ax in axes.flat[len(draw) :]:
+        ax.set_axis_off()
     write(figure, name)
 
 
@@ -81,22 +85,21 @@ def strip():
     """The first picture of docs/reproduction.md: what one fit of the digits shows."""
     X, y = vaelite.load_digits()
     vae = vaelite.fit(X, latent_dim=2, rng=0)
-    image = X[3:4]
+    image = X[THREE : THREE + 1]
     best = {"best q(z|x)": vaelite.infer(vae, image, vae.encode(image))}
 
     def variances(ax):
         plots.estimator_variances(nll_of(vae, image), *in_float64(vae.encode(image)), ax=ax)
-        below = {"loc": "upper center", "bbox_to_anchor": (0.45, -0.17), "ncols": 2}
-        ax.legend(frameon=False, fontsize=8, **below)
+        ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))  # the free sixth place
 
     draw = [
         titled("codes", plots.latent_means, vae, X, y),
         titled("decoded grid of codes", plots.latent_grid, vae, n=10),
         titled("half erased, and completed", plots.completions, vae, X[10:16], UPPER_HALF),
-        titled("the exact posterior, and q", plots.posterior, vae, X[3], best),
+        titled("the exact posterior, and q", plots.posterior, vae, X[THREE], best),
         variances,
     ]
-    panels("strip", draw, size=(18, 4.2))
+    panels("strip", draw, size=(12, 8), rows=2)
 
 
 def in_float64(arrays):
@@ -242,11 +245,13 @@ def truth():
     gaps = vaelite.inference_gaps(vae, X[:200])
     print(gaps)
     print_evidence(vae, X[:200])
-    (mu, logsigma), nll = in_float64(vae.encode(X[:1])), nll_of(vae, X[:1])
+    image = X[THREE : THREE + 1]
+    (mu, logsigma), nll = in_float64(vae.encode(image)), nll_of(vae, image)
     print_variances(nll, mu, logsigma)
-    best = {"best q(z|x)": vaelite.infer(vae, X[3:4], vae.encode(X[3:4]))}
+    print_comparison(vae, X[:60])
+    best = {"best q(z|x)": vaelite.infer(vae, image, vae.encode(image))}
     draw = [
-        plain(plots.posterior, vae, X[3], best),
+        plain(plots.posterior, vae, X[THREE], best),
         plain(plots.estimator_variances, nll, mu, logsigma),
     ]
     panels("truth", draw, size=(12, 5))
@@ -276,6 +281,23 @@ def print_variances(nll, mu, logsigma):
         bias = np.abs(found.bias / found.standard_error).max()
         variance = found.variance.sum()
         print(f"{name:22s} variance {variance:12.4f}, bias at most {bias:.1f} standard errors")
+
+
+def print_comparison(vae, X):
+    """Print how the variances of two estimators compare over images."""
+    names, found = ("pathwise", "score_function", "score_with_baseline"), []
+    for row in range(len(X)):
+        q, nll = in_float64(vae.encode(X[row : row + 1])), nll_of(vae, X[row : row + 1])
+        of_row = [
+            gradient_estimators.measure(getattr(gradient_estimators, name), nll, *q, n_samples=8)
+            for name in names
+        ]
+        found.append([statistics.variance.sum() for statistics in of_row])
+    path, score, baseline = np.transpose(found)
+    for name, other in (("score function", score), ("score with baseline", baseline)):
+        low, median, high = np.quantile(other / path, [0.1, 0.5, 0.9])
+        print(f"{name} / pathwise, {len(X)} images: median {median:.3g}, ", end="")
+        print(f"80 % between {low:.2g} and {high:.3g}; below 1 for {np.mean(other < path):.0%}")
 
 
 def graphical_models():
