@@ -116,7 +116,8 @@ def draw_stairs(ax, found, step):
     ax.set(yscale="log", ylim=(gaps.max() * 2, top / 2), xlabel=f"steps of Adam, now {step}")
     ax.yaxis.set_major_formatter("{x:g}")
     ax.set_xticks(range(len(SHOWN)), [str(k) if i % 3 == 0 else "" for i, k in enumerate(SHOWN)])
-    ax.set(ylabel="nats below log p(x)", title=f"ELBO: {found.elbo[step]:.2f} nats")
+    value = f"{found.elbo[step]:.2f}".replace("-", "\N{MINUS SIGN}")
+    ax.set(ylabel="nats below log p(x)", title=f"ELBO: {value} nats")
 
 
 def draw_zoom(ax, vae, x, found, step, size=4.5):

@@ -109,7 +109,7 @@ def inference_gaps(gaps, ax=None):
     for row, value in enumerate(values):
         ax.plot([value, value], [row - 0.5, row + 0.5], ":", color="0.6", zorder=0)
     span = max(values) - min(values)
-    ax.set_xlim(min(values) - 0.1 * span, max(values) + 0.9 * span)
+    ax.set_xlim(min(values) - 0.1 * span, max(values) + 1.3 * span)  # room for the texts
     n = len(gaps.elbo.value)
     ax.set(xlabel="nats per example", title=f"Gaps of the ELBO, mean over {n} examples")
     return ax
