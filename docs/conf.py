@@ -83,6 +83,9 @@ NO_SIDEBAR = [
     "reproduction",
     "bibliography",
     "changelog",
+    "equations",
+    "gallery",
+    "projects",
 ]
 html_sidebars = {page: [] for page in NO_SIDEBAR}
 html_theme_options = {
@@ -92,6 +95,7 @@ html_theme_options = {
     "show_toc_level": 2,
     "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc"],
+    "article_header_end": ["notebook-links"],
     "footer_start": ["copyright"],
     "footer_end": [],
 }
@@ -101,6 +105,15 @@ shutil.rmtree(DOCS / "tutorials", ignore_errors=True)
 (DOCS / "tutorials").mkdir()
 for notebook in sorted((ROOT / "tutorials").glob("[0-9]*.ipynb")):
     shutil.copy2(notebook, DOCS / "tutorials")
+
+# Each tutorial's page offers the notebook: to download, on Binder if the repository is known, and
+# in the browser if JupyterLite was built before, by jupyter lite build --output-dir docs/_lite/lite
+NOTEBOOKS = [path.name for path in sorted((DOCS / "tutorials").glob("*.ipynb"))]
+REPOSITORY = os.environ.get("GITHUB_REPOSITORY", "")
+LITE = DOCS / "_lite" / "lite"
+if LITE.exists():
+    html_extra_path = ["_lite"]
+exclude_patterns += ["_lite"]
 
 PACKAGE = ROOT / "vaelite"
 REFERENCE = set(re.findall(r"\w+", (DOCS / "reference.md").read_text(encoding="utf-8")))
@@ -171,7 +184,33 @@ def shorten_back_links(app, pagename, templatename, context, doctree):
         context["body"] = re.sub(back, r"\1", context["body"])
 
 
+def launches(notebook):
+    """Where a notebook can be opened: pairs of a text and an address, whole or on the site."""
+    if (LITE / "files" / notebook).exists():
+        yield "Run it in this browser", f"lite/lab/index.html?path={notebook}"
+    if REPOSITORY:
+        place = f"https://mybinder.org/v2/gh/{REPOSITORY}/HEAD?labpath=tutorials/{notebook}"
+        yield "Run it on Binder", place
+
+
+def offer_notebook(app, pagename, templatename, context, doctree):
+    """What `notebook-links.html` shows above a tutorial."""
+    notebook = pagename.removeprefix("tutorials/") + ".ipynb"
+    if pagename.startswith("tutorials/") and notebook in NOTEBOOKS:
+        context["notebook"], context["launches"] = notebook, list(launches(notebook))
+
+
+def copy_notebooks(app, exception):
+    """The files that a tutorial's page offers."""
+    if exception is None and app.builder.format == "html":
+        (app.outdir / "notebooks").mkdir(exist_ok=True)
+        for name in NOTEBOOKS:
+            shutil.copy2(DOCS / "tutorials" / name, app.outdir / "notebooks")
+
+
 def setup(app):
     app.connect("source-read", adapt_links)
     app.connect("missing-reference", find_in_package)
     app.connect("html-page-context", shorten_back_links)
+    app.connect("html-page-context", offer_notebook)
+    app.connect("build-finished", copy_notebooks)

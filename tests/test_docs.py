@@ -21,8 +21,8 @@ NEEDS = {  # extras
         ("distributed", "2025.1"),
     ],
 }
-SLOW = {"dask.md"}  # its blocks start processes
 PAGES = sorted(path for path in DOCS.rglob("*.md") if not {"_build", "generated"} & set(path.parts))
+SLOW = {"dask.md", "gallery.md", "projects.md"}  # pages that take more than some seconds
 README = (ROOT / "README.md").read_text(encoding="utf-8")  # whose blocks test_readme runs
 
 

@@ -1,9 +1,12 @@
 """Draw the pictures of README and docs: ``python docs/images/make.py [NAME ...]``.
 
 ``tutorial``, ``mnist`` and ``convolution`` need MNIST. The first two take minutes each,
-``convolution`` about a quarter of an hour.
+``convolution`` about a quarter of an hour. Pictures with images or many points are PNG files
+with 200 dots per inch and 256 colors; diagrams are SVG files.
 """
 
+import io
+import re
 import sys
 import time
 from pathlib import Path
@@ -11,9 +14,11 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
+import climb
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import FancyBboxPatch
+from PIL import Image
 from scipy.special import softmax
 from scipy.stats import entropy
 
@@ -21,15 +26,42 @@ import vaelite
 from vaelite import gradient_estimators, plots
 
 FOLDER = Path(__file__).parent
+DPI, COLORS = 200, 256
+THREE = 3  # the image of the posterior and of the gradients, a three
 UPPER_HALF = np.arange(64) < 32  # of an 8x8 image
+SIX, START = 161, ([2.2, 2.2], [-0.7, -0.7])  # of the staircase: x, the first mu and logsigma
 
 
-def panels(name, draw, size=(12, 6)):
-    """Draw functions of an axes side by side, and write NAME.png."""
-    figure, axes = plt.subplots(1, len(draw), figsize=size, layout="constrained")
-    for function, ax in zip(draw, axes, strict=True):
+def panels(name, draw, size=(12, 6), rows=1):
+    """Draw functions of an axes side by side, in rows, and write NAME.png."""
+    columns = -(-len(draw) // rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
+    for function, ax in zip(draw, axes.flat, strict=False):
         function(ax)
-    figure.savefig(FOLDER / f"{name}.png", dpi=80)
+    for ax in axes.flat[len(draw) :]:
+        ax.set_axis_off()
+    write(figure, name)
+
+
+def write(figure, name):
+    """Write a figure as NAME.png, in a palette of colors."""
+    rendered(figure, DPI).save(FOLDER / f"{name}.png", optimize=True, dpi=(DPI, DPI))
+    plt.close(figure)
+
+
+def rendered(figure, dpi):
+    """A figure as an image with a palette of colors."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=dpi)
+    whole = Image.open(stream).convert("RGB")
+    return whole.quantize(COLORS, dither=Image.Dither.NONE)
+
+
+def write_svg(figure, name):
+    """Write a diagram as NAME.svg, the same bytes each time."""
+    with plt.rc_context({"svg.hashsalt": name}):
+        figure.savefig(FOLDER / f"{name}.svg", metadata={"Date": None})
+    plt.close(figure)
 
 
 def titled(title, function, *arguments, **settings):
@@ -53,22 +85,21 @@ def strip():
     """The first picture of docs/reproduction.md: what one fit of the digits shows."""
     X, y = vaelite.load_digits()
     vae = vaelite.fit(X, latent_dim=2, rng=0)
-    image = X[3:4]
+    image = X[THREE : THREE + 1]
     best = {"best q(z|x)": vaelite.infer(vae, image, vae.encode(image))}
 
     def variances(ax):
         plots.estimator_variances(nll_of(vae, image), *in_float64(vae.encode(image)), ax=ax)
-        below = {"loc": "upper center", "bbox_to_anchor": (0.45, -0.17), "ncols": 2}
-        ax.legend(frameon=False, fontsize=8, **below)
+        ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))  # the free sixth place
 
     draw = [
         titled("codes", plots.latent_means, vae, X, y),
         titled("decoded grid of codes", plots.latent_grid, vae, n=10),
         titled("half erased, and completed", plots.completions, vae, X[10:16], UPPER_HALF),
-        titled("the exact posterior, and q", plots.posterior, vae, X[3], best),
+        titled("the exact posterior, and q", plots.posterior, vae, X[THREE], best),
         variances,
     ]
-    panels("strip", draw, size=(18, 4.2))
+    panels("strip", draw, size=(12, 8), rows=2)
 
 
 def in_float64(arrays):
@@ -214,11 +245,13 @@ def truth():
     gaps = vaelite.inference_gaps(vae, X[:200])
     print(gaps)
     print_evidence(vae, X[:200])
-    (mu, logsigma), nll = in_float64(vae.encode(X[:1])), nll_of(vae, X[:1])
+    image = X[THREE : THREE + 1]
+    (mu, logsigma), nll = in_float64(vae.encode(image)), nll_of(vae, image)
     print_variances(nll, mu, logsigma)
-    best = {"best q(z|x)": vaelite.infer(vae, X[3:4], vae.encode(X[3:4]))}
+    print_comparison(vae, X[:60])
+    best = {"best q(z|x)": vaelite.infer(vae, image, vae.encode(image))}
     draw = [
-        plain(plots.posterior, vae, X[3], best),
+        plain(plots.posterior, vae, X[THREE], best),
         plain(plots.estimator_variances, nll, mu, logsigma),
     ]
     panels("truth", draw, size=(12, 5))
@@ -250,10 +283,72 @@ def print_variances(nll, mu, logsigma):
         print(f"{name:22s} variance {variance:12.4f}, bias at most {bias:.1f} standard errors")
 
 
+def print_comparison(vae, X):
+    """Print how the variances of two estimators compare over images."""
+    names, found = ("pathwise", "score_function", "score_with_baseline"), []
+    for row in range(len(X)):
+        q, nll = in_float64(vae.encode(X[row : row + 1])), nll_of(vae, X[row : row + 1])
+        of_row = [
+            gradient_estimators.measure(getattr(gradient_estimators, name), nll, *q, n_samples=8)
+            for name in names
+        ]
+        found.append([statistics.variance.sum() for statistics in of_row])
+    path, score, baseline = np.transpose(found)
+    for name, other in (("score function", score), ("score with baseline", baseline)):
+        low, median, high = np.quantile(other / path, [0.1, 0.5, 0.9])
+        print(f"{name} / pathwise, {len(X)} images: median {median:.3g}, ", end="")
+        print(f"80 % between {low:.2g} and {high:.3g}; below 1 for {np.mean(other < path):.0%}")
+
+
 def graphical_models():
     """The tutorial's model and guide."""
-    draw = [plain(plots.graphical_model, which) for which in ("model", "guide")]
-    panels("graphical_models", draw, size=(6, 3))
+    diagrams("graphical_models", plots.graphical_model, ("model", "guide"), size=(6, 3))
+
+
+def gradient_graphs():
+    """The blocked gradient, and the open one."""
+    kinds = "sampled", "reparameterized"
+    diagrams("gradient_graphs", plots.gradient_graph, kinds, size=(9.6, 3.6))
+
+
+def diagrams(name, function, kinds, size):
+    """Draw both kinds of a diagram side by side, and write NAME.svg."""
+    figure, axes = plt.subplots(1, len(kinds), figsize=size, layout="constrained")
+    for kind, ax in zip(kinds, axes, strict=True):
+        function(kind, ax=ax)
+    write_svg(figure, name)
+
+
+def whole_vae():
+    """Every number on its way through the included model of MNIST."""
+    X, _ = vaelite.load_mnist_sample()
+    ax = plots.vae_diagram(vaelite.load_pretrained("mnist-gaussian"), X[413])
+    write_svg(ax.figure, "whole_vae")
+
+
+def staircase():
+    """The first picture, and the same as an animation: an ELBO climbs to the exact log p(x)."""
+    X, _ = vaelite.load_mnist_sample()
+    vae, x = vaelite.load_pretrained("mnist-gaussian"), X[SIX : SIX + 1] / np.float32(255)
+    found = climb.climb(vae, x, *START)
+    first, *_, last = climb.SHOWN
+    elbos = f"ELBO {found.elbo[first]:.2f}, after {last} steps {found.elbo[last]:.2f} nats"
+    print(f"{elbos}; log p(x) {found.log_evidence:.2f}")
+    write(climb.draw(vae, x, found, last), "staircase")
+    frames = [rendered(climb.draw(vae, x, found, step), dpi=80) for step in climb.SHOWN]
+    seconds = {"duration": [1500, *[500] * (len(frames) - 2), 4000], "loop": 0}
+    frames[0].save(FOLDER / "staircase.gif", save_all=True, append_images=frames[1:], **seconds)
+
+
+def gallery():
+    """The pictures of docs/gallery.md, each by the code that stands above it."""
+    page = (FOLDER.parent / "gallery.md").read_text(encoding="utf-8")
+    (FOLDER / "gallery").mkdir(exist_ok=True)
+    namespace = {}
+    for code, after in re.findall(r"```python\n(.*?)```(.*?)(?=```python|\Z)", page, re.DOTALL):
+        exec(code, namespace)
+        if picture := re.match(r"\s*!\[[^]]+\]\(images/(gallery/\w+)\.png\)", after):
+            write(plt.gcf(), picture[1])
 
 
 class Diagram:
@@ -354,7 +449,7 @@ def inside():
     arrow(*down, text="losses", at=(10.5, 31.5), ha="left")
     onward(bottom, 0, "Solution")
     arrow((column[1] + side, bottom), (43.5, bottom))
-    diagram.ax.figure.savefig(FOLDER / "inside.png", dpi=120)
+    write_svg(diagram.ax.figure, "inside")
 
 
 DRAWINGS = (
@@ -367,7 +462,11 @@ DRAWINGS = (
     categorical,
     truth,
     graphical_models,
+    gradient_graphs,
+    whole_vae,
     inside,
+    staircase,
+    gallery,
 )
 DRAW = {function.__name__: function for function in DRAWINGS}
 

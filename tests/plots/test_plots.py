@@ -284,8 +284,8 @@ def test_the_diagram_of_a_vae_shows_its_numbers(vae, digits):
     mu, logsigma = (array[0] for array in vae.encode(x[None]))
     written = [text.get_text().replace("\N{MINUS SIGN}", "-") for text in ax.texts]
     numbers = [float(text) for text in written if text.lstrip("-")[:1].isdigit()]
-    assert numbers[:4] == pytest.approx([*mu, *np.exp(logsigma)], abs=0.051)
-    assert numbers[6:] == pytest.approx(mu + np.exp(logsigma) * numbers[4:6], abs=0.15)
+    assert numbers[:4] == pytest.approx([*mu, *np.exp(logsigma)], abs=0.0051)
+    assert numbers[6:] == pytest.approx(mu + np.exp(logsigma) * numbers[4:6], abs=0.02)
 
 
 def test_the_diagram_of_many_latents_has_a_cell_for_each(digits, quick):

@@ -239,7 +239,7 @@ def _code(ax, name, code, middle):
         y = bottom + height * (len(code) - 1 - row)
         ax.add_patch(Rectangle((middle[0] - 0.4, y), 0.8, height, facecolor=color))
         if len(code) <= MOST_WRITTEN:
-            text = f"{number:.1f}".replace("-", "\N{MINUS SIGN}")
+            text = f"{number:.2f}".replace("-", "\N{MINUS SIGN}")
             ax.text(middle[0], y + height / 2, text, ha="center", va="center", fontsize=9)
     top = bottom + height * len(code)
     ax.add_patch(Rectangle((middle[0] - 0.4, bottom), 0.8, top - bottom, fill=False))

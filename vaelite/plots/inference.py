@@ -54,10 +54,9 @@ def posterior(vae, x, q=None, n_nodes=401, ax=None):
         _draw_ellipse(ax, mu, logsigma, color=color, linestyle=style, label=f"{name}, 95 %")
         radius = CIRCLE / 2 * np.exp(logsigma)
         spans = np.minimum(spans[0], mu - radius), np.maximum(spans[1], mu + radius)
-    margin = 0.15 * (spans[1] - spans[0])
-    (left, bottom), (right, top) = spans[0] - margin, spans[1] + margin
-    ax.set(xlim=(left, right), ylim=(bottom, top), xlabel="z1", ylabel="z2")
-    ax.set_aspect("equal", adjustable="datalim")  # a circle is one where both sigmas agree
+    middle, half = (spans[0] + spans[1]) / 2, 0.65 * np.max(spans[1] - spans[0])
+    left, bottom, right, top = *(middle - half), *(middle + half)
+    ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xlabel="z1", ylabel="z2")
     ax.legend(frameon=False)
     ax.set_title("Exact posterior p(z|x), shaded, and q")
     return ax
@@ -110,7 +109,7 @@ def inference_gaps(gaps, ax=None):
     for row, value in enumerate(values):
         ax.plot([value, value], [row - 0.5, row + 0.5], ":", color="0.6", zorder=0)
     span = max(values) - min(values)
-    ax.set_xlim(min(values) - 0.1 * span, max(values) + 0.9 * span)
+    ax.set_xlim(min(values) - 0.1 * span, max(values) + 1.3 * span)  # room for the texts
     n = len(gaps.elbo.value)
     ax.set(xlabel="nats per example", title=f"Gaps of the ELBO, mean over {n} examples")
     return ax
