@@ -1,6 +1,7 @@
 """One training step of a convolutional VAE beside the same step in PyTorch, and a dense VAE.
 
     python benchmarks/convolution_step.py            # five rounds: about two minutes
+    python benchmarks/convolution_step.py --save     # also writes docs/speed.md
 
 The model is that of tutorial 10: 16 and 32 channels, kernels of 4 x 4, 10 latent variables,
 65,589 parameters; the dense VAE has 66,404. The peers take turns, each time in a new process,
@@ -18,6 +19,7 @@ import sys
 import time
 
 import numpy as np
+from peers import NEEDS
 
 import vaelite
 from vaelite import training
@@ -107,6 +109,7 @@ class PyTorch:
 
 
 PEERS = {peer.__name__: peer for peer in (Vaelite, PyTorch, Dense)}
+NAMES = {"Vaelite": "vaelite", "PyTorch": "PyTorch", "Dense": "vaelite, dense networks"}
 
 
 def turn(peer, steps):
@@ -123,12 +126,24 @@ def turn(peer, steps):
     print(json.dumps([1e3 * statistics.median(times[5:]), losses]))
 
 
+def table(times):
+    """Lines of Markdown: milliseconds per step, and vaelite's time divided by each other's."""
+    medians = {peer: statistics.median(found) for peer, found in times.items()}
+    rows = [["who", "ms per step", "lowest to highest", "vaelite's time / its time"], ["---"] * 4]
+    for peer, found in times.items():
+        ratio = f"{medians['Vaelite'] / medians[peer]:.2f}"
+        spread = f"{min(found):.2f} to {max(found):.2f}"
+        rows.append([NAMES[peer], f"{medians[peer]:.2f}", spread, ratio])
+    return ["| " + " | ".join(row) + " |" for row in rows]
+
+
 def main():
     """Let the peers take turns; print the medians, and vaelite's time over each peer's."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--save", action="store_true", help="write docs/speed.md")
     parser.add_argument("--turn", choices=PEERS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.turn:
@@ -148,13 +163,13 @@ def main():
     if not np.allclose(losses["PyTorch"][:10], losses["Vaelite"][:10], rtol=1e-4):
         found = losses["PyTorch"][:3], losses["Vaelite"][:3]
         raise SystemExit("the losses differ: PyTorch {}, vaelite {}".format(*found))
-    ours = statistics.median(times["Vaelite"])
-    for peer, found in times.items():
-        median = statistics.median(found)
-        print(
-            f"{peer:8s}{median:8.2f} ms per step ({min(found):.2f} to {max(found):.2f}); "
-            f"ratio of medians, vaelite / this: {ours / median:.2f}"
-        )
+    lines = table(times)
+    print(*lines, sep="\n")
+    if args.save:
+        from training_step import DOCS, circumstances, replace_block
+
+        peers = [peer for peer in PEERS if peer in NEEDS]
+        replace_block(DOCS / "speed.md", "convolution", [circumstances(peers), "", *lines])
     return None
 
 

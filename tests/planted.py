@@ -17,6 +17,7 @@ CORE = [
     "training.py",
     "likelihoods/base.py",
     "likelihoods/bernoulli.py",
+    "likelihoods/continuous_bernoulli.py",
     "likelihoods/categorical.py",
     "likelihoods/gaussian.py",
     "inference/importance.py",
@@ -49,6 +50,7 @@ MODULES = [
 # Tests besides the file of the same name, for a file or a folder.
 FURTHER_TESTS = {
     "terms.py": ["test_gradient.py", "test_objectives.py", "likelihoods/test_likelihoods.py"],
+    "likelihoods/continuous_bernoulli.py": ["likelihoods/test_continuous_bernoulli.py"],
     "ops.py": ["test_gradient.py", "test_objectives.py", "likelihoods/test_likelihoods.py"],
     "objectives.py": ["test_conditional.py", "models/test_autoencoder.py", "test_bad_input.py"],
     "gradient.py": ["test_objectives.py", "test_bad_input.py"],
@@ -184,7 +186,7 @@ PLANTED = {
             'lambda ans, z, **_: lambda g: g[..., None] * __import__("autograd").tracer.getval(z))',
         ),
         "KL: second derivative in mu": (
-            "lambda g: g[..., None] * mu,",
+            "lambda g: fits(g[..., None] * mu, mu),",
             'lambda g: g[..., None] * __import__("autograd").tracer.getval(mu),',
         ),
         "KL: second derivative in logsigma": (
@@ -701,6 +703,32 @@ PLANTED = {
         "samples with the complement's probability": (
             "(uniform < logistic(logits))",
             "(uniform > logistic(logits))",
+        ),
+    },
+    "likelihoods/continuous_bernoulli.py": {
+        "without its normalizer": (
+            "relu(logits) + np.log(-np.expm1(-size) / size)",
+            "relu(logits) + np.log1p(np.exp(-size))",
+        ),
+        "p in place of the mean": ("return _mean(logits)", "return 1 / (1 + np.exp(-logits))"),
+        "the series has one term less": ("    1 / 30240,\n", ""),
+        "far formula everywhere": ("NEAR = 0.5", "NEAR = 1e-9"),
+        "samples of 1 - x": ("np.where(logits < 0, x, 1 - x)", "np.where(logits < 0, 1 - x, x)"),
+        "one uniform number per row": (
+            "rng.random(logits.shape, dtype",
+            "rng.random((len(logits), 1), dtype",
+        ),
+        "x is not summed where it is broadcast": (
+            "unbroadcast_f(x, lambda g: -g[..., None] * logits)",
+            "lambda g: -g[..., None] * logits",
+        ),
+        "second derivative in the logits": (
+            "g[..., None] * (_mean(logits) - x)",
+            "g[..., None] * (_mean(getval(logits)) - x)",
+        ),
+        "a column's mean as its p": (
+            "newton(lambda a: _mean(a) - mean, start, elementwise_grad(_mean))",
+            "np.log(mean / (1 - mean))",
         ),
     },
     "likelihoods/categorical.py": {

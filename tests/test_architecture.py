@@ -18,7 +18,8 @@ MODULES = """
     data.rows data.checks data.batches data.dataset data.datasets
     terms
     networks.base networks.dense networks.convolution networks.convolutional networks
-    likelihoods.base likelihoods.gaussian likelihoods.bernoulli likelihoods.categorical likelihoods
+    likelihoods.base likelihoods.gaussian likelihoods.bernoulli likelihoods.continuous_bernoulli
+    likelihoods.categorical likelihoods
     priors
     objectives plain adam stopping state training
     versions
@@ -27,7 +28,7 @@ MODULES = """
     models.checks models.constant models.files models.ppca models.examination models.findings
     models.doctor models.outcome models.base models.trained
     models.variational vae
-    models.inference models.meanfield models.autoencoder
+    models.inference models.meanfield models.autoencoder models.pretrained
     api
     inference.pareto inference.estimate inference.proposal inference.importance inference.quadrature
     inference.decompositions
@@ -39,7 +40,14 @@ MODULES = """
     classroom.questions.base classroom.questions.densities classroom.questions.latent
     classroom.questions.losses classroom.questions.pixels classroom.questions.optimizer
     classroom.questions.stopping classroom.questions.estimators
-    classroom.diagnosis classroom.loops classroom.checker classroom
+    classroom.diagnosis classroom.loops classroom.checker classroom.predictions
+    classroom.mine classroom
+    classroom.exercises.latent_variables classroom.exercises.three_ways
+    classroom.exercises.gradients classroom.exercises.mean_field
+    classroom.solutions
+    classroom.exercises.gaussian_vae classroom.exercises.bernoulli_vae
+    classroom.exercises.categorical classroom.exercises.blurry_samples
+    classroom.exercises.other_networks
     sklearn
     __init__ __main__
 """

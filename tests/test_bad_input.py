@@ -139,6 +139,11 @@ DATA = {
         ValueError,
         r"Bernoulli.*numbers in \[0, 1\]",
     ),
+    "continuous Bernoulli data above 1": (
+        lambda: fit(GOOD * 2, likelihood="continuous_bernoulli"),
+        ValueError,
+        r"continuous Bernoulli is a density on \[0, 1\]",
+    ),
     "categorical data with fractions": (
         lambda: fit(GOOD, likelihood="categorical"),
         ValueError,

@@ -13,7 +13,7 @@ import pytest
 import vaelite
 from vaelite import gradient_estimators, ops, plots, state, training
 from vaelite.arrays import streams
-from vaelite.classroom import checker, theorems, verdict
+from vaelite.classroom import checker, mine, predictions, theorems, verdict
 from vaelite.data import dataset
 from vaelite.fitting import run, settings
 from vaelite.networks import convolution
@@ -28,7 +28,9 @@ MODULES = (
     convolution,
     dataset,
     gradient_estimators,
+    mine,
     ops,
+    predictions,
     run,
     settings,
     state,

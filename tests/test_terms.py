@@ -180,6 +180,25 @@ def test_kl_divergence_of_other_shapes_is_refused(shape):
         kl_divergence(np.zeros((4, 3)), np.zeros(shape))
 
 
+def test_one_mu_for_many_sigmas(rng):
+    mu, logsigma = rng.standard_normal((1, 3)), rng.uniform(-1, 1, (4, 3))
+    rows = np.broadcast_to(mu, (4, 3))
+    assert kl_divergence(mu, logsigma) == pytest.approx(kl_divergence(rows, logsigma))
+    check_all_grads(kl_divergence, mu, logsigma)
+
+
+@pytest.mark.parametrize("term", [kl_divergence, negloglikelihood, neglogposterior])
+@pytest.mark.parametrize("shape", [(5, 3), (5, 1), (2, 3)], ids=str)
+def test_other_numbers_of_rows_are_refused_in_words(term, shape):
+    arguments = [np.zeros((4, 3))] * (1 if term is kl_divergence else 2)
+    with pytest.raises(
+        ValueError, match=r"examples differ, got .*mu \(4, 3\), logsigma \(\d, \d\)"
+    ):
+        term(*arguments, np.zeros(shape))
+    with pytest.raises(ValueError, match="examples differ"):
+        term(*arguments[:-1], np.zeros((6, 3)), np.zeros((4, 1)))
+
+
 CALLS = {
     "negloglikelihood": (negloglikelihood, ["x", "mu", "logsigma"]),
     "neglogposterior": (neglogposterior, ["z", "mu", "logsigma"]),

@@ -12,7 +12,7 @@ from . import ops
 from .adam import Adam
 from .api import fit, fit_autoencoder, load
 from .data.batches import minibatches, quantize
-from .data.datasets import load_digits, load_idx, load_mnist
+from .data.datasets import load_digits, load_idx, load_mnist, load_mnist_sample
 from .exceptions import (
     ConvergenceWarning,
     FitWarning,
@@ -35,13 +35,14 @@ from .inference.estimate import Estimate
 from .inference.importance import elbo, log_evidence
 from .inference.ledger import Ledger, ledger
 from .inference.quadrature import Quadrature
-from .likelihoods import Bernoulli, Categorical, Gaussian, Likelihood
+from .likelihoods import Bernoulli, Categorical, ContinuousBernoulli, Gaussian, Likelihood
 from .models.autoencoder import Autoencoder
 from .models.doctor import doctor
 from .models.findings import Diagnosis, Finding
 from .models.inference import infer
 from .models.meanfield import MeanField
 from .models.ppca import ProbabilisticPCA
+from .models.pretrained import load_pretrained
 from .networks import Convolutional, Dense, Head, Network, TransposedConvolutional
 from .objectives import ImportanceWeighted, NegELBO, Reconstruction
 from .priors import Mixture, Prior, StandardNormal
@@ -59,6 +60,7 @@ __all__ = [
     "Autoencoder",
     "Bernoulli",
     "Categorical",
+    "ContinuousBernoulli",
     "ConvergenceWarning",
     "Convolutional",
     "Dense",
@@ -108,6 +110,8 @@ __all__ = [
     "load_digits",
     "load_idx",
     "load_mnist",
+    "load_mnist_sample",
+    "load_pretrained",
     "log_evidence",
     "minibatches",
     "negloglikelihood",

@@ -56,7 +56,12 @@ OPTIONS = {  # with values: type, default, what the help calls the value, and th
     "--hidden-dim": (int, [512], "N", "sizes of the hidden layers (default: 512)"),
     "--activation": (str, "relu", "NAME", "relu (default), tanh or softplus"),
     "--init": (str, "glorot", "NAME", "first weights: glorot (default), or torch as in PyTorch"),
-    "--likelihood": (str, "gaussian", "NAME", "gaussian (default), bernoulli or categorical"),
+    "--likelihood": (
+        str,
+        "gaussian",
+        "NAME",
+        "gaussian (default), bernoulli, continuous_bernoulli or categorical",
+    ),
     "--levels": (int, 16, "N", "categorical: number of gray levels (default: 16)"),
     "--mean": (
         str,

@@ -123,17 +123,26 @@ def check_floats(**arrays):
 def check_normal(name, x, mu, logsigma):
     """Refuse arguments of a normal density that would broadcast to nonsense."""
     check_floats(**{name: x, "mu": mu, "logsigma": logsigma})
-    shape, D = np.shape(x), np.shape(x)[-1:]
-    if shape == () or np.ndim(mu) != len(shape) or np.shape(mu)[-1:] != D:
+    shape, of_mu, of_logsigma = np.shape(x), np.shape(mu), np.shape(logsigma)
+    if shape == () or len(of_mu) != len(shape) or of_mu[-1:] != shape[-1:]:
         raise ValueError(
-            f"{name} and mu should have one shape, (batch, features), got {shape} and "
-            f"{np.shape(mu)}"
+            f"{name} and mu should have one shape, (batch, features), got {shape} and {of_mu}"
         )
-    if np.ndim(logsigma) not in (0, len(shape)) or np.shape(logsigma)[-1:] not in ((), (1,), D):
+    if len(of_logsigma) not in (0, len(shape)) or of_logsigma[-1:] not in ((), (1,), shape[-1:]):
         raise ValueError(
-            f"logsigma has shape {np.shape(logsigma)}; for {name} of shape {shape} it should be a "
+            f"logsigma has shape {of_logsigma}; for {name} of shape {shape} it should be a "
             f"scalar, ({shape[0]}, 1) for one sigma per example, or {shape} for one per element"
         )
+    if not shape[:-1] == of_mu[:-1] == of_logsigma[:-1]:
+        _check_rows({name: shape, "mu": of_mu, "logsigma": of_logsigma})
+
+
+def _check_rows(shapes):
+    """Refuse other numbers of examples; a single one is compared with all."""
+    rows = [shape[:-1] for shape in shapes.values() if shape]
+    if any(len({*sizes} - {1}) > 1 for sizes in zip(*rows, strict=True)):
+        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"the numbers of examples differ, got {found}; pass the same rows of all")
 
 
 def check_choice(name, value, choices):

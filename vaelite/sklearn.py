@@ -34,7 +34,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     ----------
     latent_dim, hidden_dim, activation, init, encoder, decoder, prior, backend
         As for `vaelite.VAE`.
-    likelihood : {"bernoulli", "categorical", "gaussian"} or a Likelihood, optional
+    likelihood : a name or a Likelihood, optional
         As for `vaelite.VAE`. None is ``Gaussian(mean="identity", sigma="shared")``, for
         real numbers, as for probabilistic PCA: scikit-learn's data are not in [0, 1].
     batch_size, start, learning_rate, weight_decay, max_epochs, stopping, tol, patience

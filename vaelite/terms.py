@@ -216,6 +216,11 @@ def kl_divergence(mu, logsigma):
     array, shape (batch,)
         In nats; 0 or more, and 0 only where q is the prior.
 
+    Raises
+    ------
+    ValueError, TypeError
+        If the shapes are none of those above, or an array is not one of floats.
+
     References
     ----------
     Kingma & Welling (2014), Auto-Encoding Variational Bayes, appendix B.
@@ -239,6 +244,6 @@ def _d_kl(ans, mu, logsigma):  # one logsigma of all latents counts for each
 
 defvjp(
     kl_divergence,
-    lambda ans, mu, logsigma: lambda g: g[..., None] * mu,
+    lambda ans, mu, logsigma: lambda g: fits(g[..., None] * mu, mu),
     _d_kl,
 )

@@ -34,9 +34,11 @@ class VAE(VariationalModel):
         decoder with the hidden layers in reverse.
     encoder, decoder : Network, optional
         Such as `Dense` or `Convolutional`, or your own, derived from `Network`.
-    likelihood : {"gaussian", "bernoulli", "categorical"} or a Likelihood
-        What the decoder's outputs say about x: `Gaussian`, `Bernoulli` and
-        `Categorical` have their settings; your own is derived from `Likelihood`.
+    likelihood : str or Likelihood
+        What the decoder's outputs say about x. "gaussian", "bernoulli",
+        "continuous_bernoulli" and "categorical" are `Gaussian()`, `Bernoulli()`,
+        `ContinuousBernoulli()` and `Categorical()`; your own is derived from
+        `Likelihood`.
     prior : Prior, optional
         p(z), such as `Mixture`, or your own, derived from `Prior`; by default N(0, I).
     negloglikelihood, neglogprior, neglogposterior, reparameterize : callable, optional

@@ -1,5 +1,6 @@
 """Saving and loading: the same model comes back, and every other file is refused."""
 
+import collections
 import io
 import json
 import os
@@ -478,6 +479,7 @@ def test_the_longest_names_can_be_saved(vae, tmp_path):
     [
         {"a": [1, 2], "b": [1.5, float("inf")], "c": {"d": None, "e": "x", "f": True}, "g": []},
         [np.arange(6).reshape(2, 3), {"x": np.float32(2)}, [[1, 2.5], "y"], -0.0, 2**70],
+        {"tuples": ((1, 2), (0.5,), (), ("a", [None])), "long": [1, 2**70]},
         {"empty": {}, "scalar": np.float64("nan"), "flag": np.array([True, False])},
     ],
 )
@@ -487,6 +489,34 @@ def test_trees_come_back(tree, tmp_path):
     manifest, arrays = storage.load(tmp_path / "x.npz")
     found = storage.unpack(manifest["tree"], arrays)
     assert repr(found) == repr(tree)
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (0, 2, 1)])
+def test_arrays_in_trees_keep_the_order_of_their_axes_in_memory(axes, tmp_path):
+    array = np.arange(24.0).reshape(2, 3, 4).transpose(axes)
+    plain, arrays = storage.pack([array], "x")
+    storage.save(tmp_path / "x.npz", {"tree": plain}, arrays)
+    manifest, arrays = storage.load(tmp_path / "x.npz")
+    (found,) = storage.unpack(manifest["tree"], arrays)
+    assert np.array_equal(found, array)
+    assert found.strides == array.strides == array.copy("K").strides
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        ({1: 2.0}, "x has the key 1; a file holds texts as keys only"),
+        ({"a": {(0, 1): 2.0}}, r"x\.a has the key \(0, 1\)"),
+        ([collections.OrderedDict()], r"x\.0 is a OrderedDict"),
+        ({"a": collections.defaultdict(float)}, r"x\.a is a defaultdict, which a file cannot"),
+        ({"a": np.ma.masked_array([1.0], [True])}, r"x\.a is a MaskedArray"),
+        ({"a": np.random.default_rng(0)}, r"x\.a is a Generator"),
+        ({"a": {1, 2}}, r"x\.a is a set"),
+    ],
+)
+def test_trees_that_would_come_back_as_others_are_refused(tree, message):
+    with pytest.raises(TypeError, match=message):
+        storage.pack(tree, "x")
 
 
 @pytest.mark.parametrize("function", ["fsync", "replace", "chmod"])

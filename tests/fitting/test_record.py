@@ -103,9 +103,74 @@ def test_a_warm_start_needs_a_model_and_data_like_the_first():
         fit(model, warm_start=True, condition=C)
     with pytest.raises(TypeError, match="warm_start should be True or False, got 1"):
         fit(model, warm_start=1)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'warm_start'"):
+    with pytest.raises(vaelite.NotFittedError):
         vaelite.MeanField(2, 4).fit(X, warm_start=True)
     assert model.solution is solution
+
+
+def mean_field(model=None, data=X, **settings):
+    return fit(model or vaelite.MeanField(2, 4), data, **{"learning_rate": 0.01, **settings})
+
+
+def test_a_warm_start_of_mean_field_goes_on_with_the_tables(monkeypatch):
+    """Its first epoch begins where the first fit ended, with a new Adam for decoder and rows."""
+    model, started = mean_field(max_epochs=30), []
+    q, params, losses = (model.mu, model.logsigma), model.params, model.history["eval_loss"]
+    train = vaelite.models.trained.train
+
+    def spy(run, state, *others):
+        started.append(state)
+        return train(run, state, *others)
+
+    monkeypatch.setattr(vaelite.models.trained, "train", spy)
+    mean_field(model, warm_start=True, max_epochs=1, learning_rate=1e-9, local_learning_rate=1e-3)
+    (state,) = started
+    assert model.history["epoch"] == list(range(1, 32))
+    assert model.history["eval_loss"][:30] == losses[:30]
+    for name, array in zip(("q.mu", "q.logsigma"), q, strict=True):
+        assert np.array_equal(state.params[name], array)
+        assert not state.local.m[name].any()
+        moved = abs(getattr(model, name[2:]) - array)  # the first step of Adam has this size
+        assert moved == pytest.approx(1e-3, rel=0.01)
+    for name, array in params.items():
+        assert np.array_equal(state.params[name], array), name
+
+
+@pytest.mark.parametrize("other", ["loaded", "rows"])
+def test_a_warm_start_of_mean_field_without_tables_infers_them(other, tmp_path):
+    """With the tables of new rows, from the prior, the loss of one epoch would be 191."""
+    normal = np.random.default_rng(1).normal
+    data = 1 / (1 + np.exp(-2 * normal(size=(60, 2)) @ normal(size=(2, 8)))).astype(np.float32)
+    model = mean_field(vaelite.MeanField(2, 8), data, max_epochs=150)
+    assert model.history["eval_loss"][0] > 0 > -5 > model.history["eval_loss"][-1]
+    if other == "loaded":
+        model.save(tmp_path / "model.npz")
+        model = vaelite.load(tmp_path / "model.npz")
+        assert model.mu is None
+    else:
+        data = data[::-1]  # as many, but other rows
+    mean_field(model, data, warm_start=True, max_epochs=1, local_learning_rate=1e-6)
+    assert model.mu.shape == (60, 2)
+    assert model.history["eval_loss"][-1] < -5
+
+
+def test_a_warm_start_of_mean_field_and_a_checkpoint(tmp_path):
+    def again(**settings):
+        return mean_field(mean_field(), warm_start=True, max_epochs=4, **settings)
+
+    def stop(model, state):
+        if state.epoch == 6:
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        again(checkpoint=tmp_path / "run.npz", callbacks=stop)
+    resumed, whole = again(checkpoint=tmp_path / "run.npz"), again()
+    assert_same_params(resumed, whole)
+    assert np.array_equal(resumed.mu, whole.mu)
+    other = mean_field()
+    other.solution.mu[0, 0] += 1
+    with pytest.raises(ValueError, match="of another fit: .*start was .*, is"):
+        mean_field(other, warm_start=True, max_epochs=4, checkpoint=tmp_path / "run.npz")
 
 
 def test_a_warm_start_of_a_built_model_begins_with_its_parameters():

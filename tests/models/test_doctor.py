@@ -218,7 +218,9 @@ def test_worse_than_a_linear_model(X):
     assert f"on held-out rows, {less:,.1f} less than probabilistic PCA with 2 latents" in message
 
 
-@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli", Categorical(17)])
+@pytest.mark.parametrize(
+    "likelihood", ["gaussian", "bernoulli", "continuous_bernoulli", Categorical(17)]
+)
 def test_worse_than_a_constant(X, likelihood):
     """A model before its first step."""
     rows = np.rint(16 * X) if isinstance(likelihood, Categorical) else X

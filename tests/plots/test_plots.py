@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import sklearn.manifold  # noqa: F401  (loads the threads that a test limits)
 import threadpoolctl
+from matplotlib.patches import Rectangle
 
 import vaelite
 from vaelite import plots
@@ -120,6 +121,16 @@ def test_latent_grid_grows_right_and_up(vae):
     assert image(ax)[1:9, 19:27] == pytest.approx(corner, abs=1e-6)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 10, 15, 20])
+def test_the_ticks_of_a_grid_are_symmetric(vae, n):
+    ax = plots.latent_grid(vae, n=n)
+    labels = [label.get_text() for label in ax.get_xticklabels()]
+    numbers = [float(label.replace("\N{MINUS SIGN}", "-")) for label in labels]
+    assert numbers == [-number for number in numbers[::-1]]
+    assert len(set(numbers)) == len(numbers) <= 5
+    assert not any("-" in label for label in labels)  # a hyphen is no minus sign
+
+
 def test_all_draw_into_given_axes_and_show_nothing(vae, digits, monkeypatch):
     monkeypatch.setattr(plt, "show", lambda *args: pytest.fail("plt.show was called"))
     _, axes = plt.subplots(2, 3)
@@ -176,6 +187,7 @@ def test_posterior_draws_the_exact_one_and_every_q(vae, digits):
     z = np.random.default_rng(0).standard_normal((20_000, 2)) * np.exp([-1, -2])
     inside = ((z / [another.width / 2, another.height / 2]) ** 2).sum(axis=1) < 1
     assert inside.mean() == pytest.approx(0.95, abs=0.01)
+    assert ax.get_aspect() == 1  # equal axes
     assert ax.get_xlim()[0] < mu[0] < ax.get_xlim()[1]
 
 
@@ -231,3 +243,54 @@ def test_a_graph_has_its_nodes_and_an_arrow_for_each_edge():
     assert [patch.get_facecolor()[0] for patch in ax.patches] == [1, 1, 0.8]
     arrows = [text for text in ax.texts if text.get_text() == ""]
     assert [arrow.xy for arrow in arrows] == [(2, 0), (4, 1)]
+
+
+def arrows(ax):
+    """The arrows of a graph: (start, end, width)."""
+    found = [text for text in ax.texts if text.get_text() == ""]
+    return [(text.xyann, text.xy, text.arrow_patch.get_linewidth()) for text in found]
+
+
+@pytest.mark.parametrize(("kind", "passes"), [("sampled", False), ("reparameterized", True)])
+def test_the_gradient_reaches_phi_only_if_z_is_computed(kind, passes):
+    ax = plots.gradient_graph(kind)
+    names = {text.get_text(): np.array(text.get_position()) for text in ax.texts}
+    z, phi, f = (names[name] for name in ("$z$", r"$\phi$", "$f$"))
+    (down_from_f, at_z, _), (from_z, at_phi, _) = [a for a in arrows(ax) if a[2] == 3]
+    for end, node in ((down_from_f, f), (at_z, z), (from_z, z), (at_phi, phi)):
+        assert np.linalg.norm(end - node) < 0.7  # begins and ends beside the nodes
+    crosses = [line for line in ax.lines if line.get_marker() == "x"]
+    assert len(crosses) == (0 if passes else 1)
+    if not passes:  # the cross is on the way from z to phi
+        cross = np.array([crosses[0].get_xdata()[0], crosses[0].get_ydata()[0]])
+        assert cross == pytest.approx(np.mean([from_z, at_phi], axis=0))
+    assert (r"$\epsilon$" in names) == passes
+    z_node = next(patch for patch in ax.patches if patch.contains_point(ax.transData.transform(z)))
+    assert type(z_node).__name__ == ("Rectangle" if passes else "Circle")
+
+
+def test_gradient_graphs_of_other_kinds():
+    with pytest.raises(ValueError, match="'sampled', 'reparameterized'"):
+        plots.gradient_graph("blocked")
+
+
+def test_the_diagram_of_a_vae_shows_its_numbers(vae, digits):
+    x = digits[0][3]
+    ax = plots.vae_diagram(vae, x, rng=5)
+    given, decoded = (np.asarray(image.get_array()) for image in ax.images)
+    assert np.array_equal(given, x.reshape(8, 8))
+    expected = vae.reconstruct(x[None], sample=True, rng=5)
+    assert decoded == pytest.approx(expected.reshape(8, 8), abs=1e-6)
+    mu, logsigma = (array[0] for array in vae.encode(x[None]))
+    written = [text.get_text().replace("\N{MINUS SIGN}", "-") for text in ax.texts]
+    numbers = [float(text) for text in written if text.lstrip("-")[:1].isdigit()]
+    assert numbers[:4] == pytest.approx([*mu, *np.exp(logsigma)], abs=0.051)
+    assert numbers[6:] == pytest.approx(mu + np.exp(logsigma) * numbers[4:6], abs=0.15)
+
+
+def test_the_diagram_of_many_latents_has_a_cell_for_each(digits, quick):
+    vae = vaelite.fit(digits[0][:200], **quick, latent_dim=9)
+    ax = plots.vae_diagram(vae, digits[0][0])
+    cells = [patch for patch in ax.patches if isinstance(patch, Rectangle) and patch.get_fill()]
+    assert len(cells) == 4 * 9  # mu, sigma, eps, z
+    assert not any(text.get_text()[-1:].isdigit() for text in ax.texts)

@@ -123,37 +123,55 @@ def pack(tree, name):
     Raises
     ------
     TypeError
-        For any other object.
+        For any other object, also of a derived class: `unpack` returns the same.
     """
-    if isinstance(tree, dict):
+    if type(tree) is dict:
+        _check_keys(tree, name)
         parts = {key: pack(value, f"{name}.{key}") for key, value in tree.items()}
         arrays = {k: array for _, found in parts.values() for k, array in found.items()}
         return {"dict": {key: plain for key, (plain, _) in parts.items()}}, arrays
-    if isinstance(tree, np.ndarray | np.generic):
-        return {"array": name, "scalar": isinstance(tree, np.generic)}, {name: np.asarray(tree)}
-    if isinstance(tree, list | tuple):
-        if tree and {type(value) for value in tree} in ({int}, {float}):
-            return {"numbers": name}, {name: np.array(tree)}
-        parts = [pack(value, f"{name}.{i}") for i, value in enumerate(tree)]
-        arrays = {k: array for _, found in parts for k, array in found.items()}
-        return {"list": [plain for plain, _ in parts]}, arrays
+    if type(tree) is np.ndarray or isinstance(tree, np.generic):
+        array = np.asarray(tree)  # the order of its axes in memory decides how a sum is rounded
+        axes = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+        array, plain = (
+            array.transpose(axes),
+            {"array": name, "scalar": type(tree) is not np.ndarray},
+        )
+        return plain | {"axes": np.argsort(axes).tolist()}, {name: array}
+    if type(tree) in (list, tuple):
+        return _pack_sequence(tree, name)
     if tree is not None and type(tree) not in (bool, int, float, str):
         raise TypeError(f"{name} is a {type(tree).__name__}, which a file cannot hold")
     return tree, {}
 
 
+def _check_keys(tree, name):
+    for key in tree:
+        if type(key) is not str:
+            raise TypeError(f"{name} has the key {key!r}; a file holds texts as keys only")
+
+
+def _pack_sequence(tree, name):
+    plain, kinds = {"tuple": type(tree) is tuple}, {type(value) for value in tree}
+    if kinds in ({int}, {float}) and np.array(tree).dtype != object:  # of 2**70
+        return plain | {"numbers": name}, {name: np.array(tree)}
+    parts = [pack(value, f"{name}.{i}") for i, value in enumerate(tree)]
+    arrays = {k: array for _, found in parts for k, array in found.items()}
+    return plain | {"list": [part for part, _ in parts]}, arrays
+
+
 def unpack(plain, arrays):
-    """Return the tree that `pack` split; a tuple has become a list."""
+    """Return the tree that `pack` split."""
     if not isinstance(plain, dict):
         return plain
     if "dict" in plain:
         return {key: unpack(value, arrays) for key, value in plain["dict"].items()}
-    if "list" in plain:
-        return [unpack(value, arrays) for value in plain["list"]]
-    if "numbers" in plain:
-        return arrays[plain["numbers"]].tolist()
-    array = arrays[plain["array"]]
-    return array[()] if plain["scalar"] else array
+    if "array" in plain:
+        array = arrays[plain["array"]].transpose(plain["axes"])
+        return array[()] if plain["scalar"] else array
+    numbers = arrays[plain["numbers"]].tolist() if "numbers" in plain else plain["list"]
+    values = [unpack(value, arrays) for value in numbers]
+    return tuple(values) if plain["tuple"] else values
 
 
 def _target(path):

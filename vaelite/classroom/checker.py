@@ -21,6 +21,7 @@ from .answers import Answer, Fault, in_words, watched
 from .cases import cases
 from .diagnosis import derivative_fault, diagnose, outcomes, take_rows
 from .loops import verdict_on_loop
+from .pictures import verdict_on_plot
 from .questions.densities import NEGLOGLIKELIHOOD, NEGLOGPOSTERIOR, NEGLOGPRIOR
 from .questions.estimators import estimator_question
 from .questions.latent import KL, REPARAMETERIZE
@@ -28,12 +29,15 @@ from .questions.losses import IMPORTANCE_WEIGHTED, NEGELBO
 from .questions.optimizer import ADAM
 from .questions.pixels import BERNOULLI, CATEGORICAL
 from .questions.stopping import STOPPING
+from .sampling import verdict_on_samples
 from .verdict import NO_VERDICT, NOT_WRITTEN, Verdict
 
 NO_VERDICT_SAYS = (
     "The test raised {}: {}. The answer may be of another type or shape than the test expects, or "
     "the test has a mistake."
 )
+
+NO_EXAMPLE = NOT_WRITTEN, "argument changed", "uses the library", "too slow", "ended"
 
 
 class Checker:
@@ -193,6 +197,22 @@ class Checker:
         """
         return verdict_on_loop(answer, seed)
 
+    def samples(self, answer, *, seed=0):
+        """Check ``answer(encode, decode, x, n, latent_dim, rng)``: n generated images.
+
+        ``encode(x)`` returns mu and logsigma, (b, latent_dim) each, and ``decode(z)``
+        images, (b, D). x are data, (m, D). The result is (n, D).
+        """
+        return verdict_on_samples(answer, seed)
+
+    def latent_plot(self, answer, *, seed=0):
+        """Check ``answer(mu, labels)``, a plot of codes; it returns its axes.
+
+        mu is (n, 2), the means of q(z|x), and labels is (n,), the class of each row.
+        The figure's data are checked: a point for every row, a color for every class.
+        """
+        return verdict_on_plot(answer, seed)
+
 
 check = Checker()
 
@@ -233,7 +253,7 @@ def _right(question, answer, tried):
 def _faulty(outcome, score, answer):
     """The verdict on an answer without a result in some case."""
     fault = outcome.fault
-    example = None if fault.mistake in (NOT_WRITTEN, "argument changed") else outcome.arguments
+    example = None if fault.mistake in NO_EXAMPLE else outcome.arguments
     return _wrong(fault.mistake, fault.says, score, _shown(example), answer.printed)
 
 

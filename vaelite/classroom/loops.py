@@ -96,13 +96,13 @@ def verdict_on_loop(function, seed):
     except _Endless:
         says = "After many epochs it still goes on: does it ask should_stop after each epoch?"
         return Verdict(False, 0.0, "never asks should_stop", says)
-    return _judged(spy, result, answer.printed)
+    return judged(RULES, spy, result, answer.printed)
 
 
-def _judged(spy, result, printed):
+def judged(rules, spy, result, printed):
     """Every rule, in order: the first that is broken is the diagnosis."""
     broken = []
-    for name, says, holds in RULES:
+    for name, says, holds in rules:
         try:
             kept = holds(spy, result)
         except (IndexError, ValueError):  # a rule about what did not happen at all
@@ -112,7 +112,7 @@ def _judged(spy, result, printed):
     if not broken:
         return Verdict(True, 1.0, printed=printed)
     name, says = broken[0]
-    return Verdict(False, 1 - len(broken) / len(RULES), name, says, printed=printed)
+    return Verdict(False, 1 - len(broken) / len(rules), name, says, printed=printed)
 
 
 # The rules: of (spy, the losses that were returned)

@@ -11,10 +11,14 @@ import numpy as np
 from ..checks import shown
 
 DIGITS_FILE = Path(__file__).with_name("digits.npz")
+MNIST_SAMPLE_FILE = Path(__file__).with_name("mnist-sample.npz")
 SPLITS = {"train": "train", "test": "t10k"}
 IMAGES, LABELS = "images-idx3", "labels-idx1"
 MOST_EXPANDED = 100  # times its size that a gzip file may unpack to; MNIST's: 5
 MNIST_FOLDERS = ("", "mnist", "MNIST/raw")  # the last one is torchvision's
+ATTEMPTS = 2  # of a download that breaks off or arrives damaged
+TIMEOUT = 30  # seconds without a byte from the server
+LARGEST_FILE = 2**24  # bytes that are downloaded at most; MNIST's largest: 9.9 million
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 MNIST_SHA256 = {
     "train-images-idx3-ubyte.gz": (
@@ -56,6 +60,36 @@ def load_digits():
         return file["images"] / np.float32(16), file["labels"].astype(np.int64)
 
 
+def load_mnist_sample():
+    """Return the first 1,000 test images of MNIST, which ship with vaelite.
+
+    They are for pictures without a download; for training, use `load_mnist`.
+
+    Returns
+    -------
+    X : uint8 array, shape (1000, 784)
+        Images of 28x28 as rows; gray levels from 0 to 255, which vaelite reads as
+        numbers in [0, 1].
+    y : int64 array, shape (1000,)
+        The digit in each image.
+
+    Notes
+    -----
+    The MNIST database of handwritten digits, by Y. LeCun, C. Cortes and C. J. C.
+    Burges, is derived from NIST's Special Databases 1 and 3, and available under CC
+    BY-SA 3.0. The images are unchanged.
+
+    Examples
+    --------
+    >>> import vaelite
+    >>> X, y = vaelite.load_mnist_sample()
+    >>> X.shape, X.dtype, y[:3]
+    ((1000, 784), dtype('uint8'), array([7, 2, 1]))
+    """
+    with np.load(MNIST_SAMPLE_FILE, allow_pickle=False) as file:
+        return file["images"], file["labels"].astype(np.int64)
+
+
 def load_mnist(data_home=None, split="train", download=None):
     """Return the MNIST handwritten digits; download them if needed.
 
@@ -72,7 +106,8 @@ def load_mnist(data_home=None, split="train", download=None):
         60,000 or 10,000 images.
     download : bool or None
         None downloads the files only if they are not found (11 MB in all, checked by
-        SHA-256). True always downloads them again. False never downloads.
+        SHA-256). True also downloads files that are there if their SHA-256 is another.
+        False never downloads.
 
     Returns
     -------
@@ -173,20 +208,50 @@ def _download_mnist(folder, split):
         ) from None
     for kind in (IMAGES, LABELS):
         name = _mnist_name(split, kind)
-        try:
-            pooch.retrieve(
-                MNIST_URL + name, f"sha256:{MNIST_SHA256[name]}", fname=name, path=folder
-            )
-        except PermissionError:
-            raise
-        except ValueError as error:  # pooch found a wrong hash; its message names both
-            raise OSError(f"the download of {MNIST_URL}{name} is damaged: {error}") from error
-        except OSError as error:
-            raise OSError(
-                f"{name} is not in {folder} and could not be downloaded from {MNIST_URL}{name} "
-                f"({error}). Without a network, put the file into that folder, or use "
-                "vaelite.load_digits()"
-            ) from error
+        known = f"sha256:{MNIST_SHA256[name]}"
+        for attempt in range(ATTEMPTS):
+            try:
+                pooch.retrieve(MNIST_URL + name, known, name, folder, downloader=_download)
+                break
+            except PermissionError:
+                raise
+            except (OSError, ValueError) as error:
+                if attempt == ATTEMPTS - 1:
+                    raise _explained(error, folder, name) from error
+
+
+def _download(url, path, _):
+    """Write what a server sends to a temporary file, which pooch checks and renames."""
+    import pooch
+
+    os.unlink(path)  # pooch's file could be read by its owner only
+    with open(path, "xb") as file:
+        pooch.HTTPDownloader(timeout=TIMEOUT)(url, _Bounded(file), None)
+        os.fsync(file.fileno())
+
+
+class _Bounded:
+    """A file to write to that refuses more than an MNIST file can have."""
+
+    def __init__(self, file):
+        self.file, self.flush, self.size = file, file.flush, 0
+
+    def write(self, content):
+        self.size += len(content)
+        if self.size > LARGEST_FILE:
+            raise OSError(f"the server sends more than {LARGEST_FILE} bytes")
+        self.file.write(content)
+
+
+def _explained(error, folder, name):
+    """The OSError that says what to do when a download fails."""
+    if isinstance(error, ValueError):  # pooch found a wrong hash; its message names both
+        return OSError(f"the download of {MNIST_URL}{name} is damaged: {error}")
+    return OSError(
+        f"{name} is not in {folder} and could not be downloaded from {MNIST_URL}{name} "
+        f"({error}). Without a network, put the file into that folder, or use "
+        "vaelite.load_digits()"
+    )
 
 
 def _read_pair(images_path, labels_path):

@@ -75,6 +75,7 @@ class MeanFieldKeywords(EveryFitKeywords, KLKeywords, total=False):
     """The settings of `MeanFieldSettings`: without held-out rows."""
 
     local_learning_rate: Any
+    warm_start: Any
 
 
 class AutoencoderFitKeywords(CommonKeywords, total=False):

@@ -97,7 +97,8 @@ def differences(old, new, name=""):
     """
     if isinstance(old, dict) and isinstance(new, dict):
         names = [key for key in {**old, **new} if key != "versions"]
-        return [d for k in names for d in differences(old.get(k), new.get(k), k)]
+        parts = [(old.get(k), new.get(k), name if k == "own" else k) for k in names]
+        return [different for part in parts for different in differences(*part)]
     return [] if old == new else [f"{name} was {old}, is {new}"]
 
 
@@ -126,10 +127,20 @@ def _plain(value):
         return int(value)
     known = [name for name, kind in STOPPING.items() if type(value) is kind]
     if not known:
-        name = getattr(value, "__qualname__", None) or repr(value)
-        return {"own": re.sub(r" at 0x\w+", "", name)}  # an address differs in each process
+        return {"own": _named(value)}
     names = inspect.signature(type(value)).parameters
     return {known[0]: {name: _plain(getattr(value, name)) for name in names}}
+
+
+def _named(value):
+    """An object of your own in words, with its settings: numbers and texts."""
+    has_repr = type(value).__repr__ is not object.__repr__
+    if has_repr or not hasattr(value, "update"):  # a rule or an optimizer: a fit takes a copy
+        name = getattr(value, "__qualname__", None) or repr(value)
+        return re.sub(r" at 0x\w+", "", name)  # an address differs in each process
+    found = getattr(value, "__dict__", {}).items()
+    plain = [f"{name}={v!r}" for name, v in found if isinstance(v, bool | int | float | str)]
+    return f"{type(value).__qualname__}({', '.join(plain)})"
 
 
 def rebuilt(settings, own):

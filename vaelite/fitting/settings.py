@@ -352,13 +352,7 @@ class MeanFieldSettings(ELBOSettings):
     stopping: Any = "epochs"
     local_learning_rate: float = 0.3
 
-    excluded = (
-        "patience",
-        "validation_fraction",
-        "steps_per_epoch",
-        "importance_samples",
-        "warm_start",
-    )
+    excluded = "patience", "validation_fraction", "steps_per_epoch", "importance_samples"
 
     def of_objective(self):
         """Return the settings that the model's ``objective`` takes."""

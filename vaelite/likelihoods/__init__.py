@@ -15,8 +15,16 @@ Your own likelihood is a small class. `Likelihood` defines what your class leave
 from .base import Likelihood
 from .bernoulli import Bernoulli
 from .categorical import Categorical
+from .continuous_bernoulli import ContinuousBernoulli
 from .gaussian import Gaussian
 
-LIKELIHOODS = {kind.name: kind for kind in (Gaussian, Bernoulli, Categorical)}
+LIKELIHOODS = {kind.name: kind for kind in (Gaussian, Bernoulli, ContinuousBernoulli, Categorical)}
 
-__all__ = ["LIKELIHOODS", "Bernoulli", "Categorical", "Gaussian", "Likelihood"]
+__all__ = [
+    "LIKELIHOODS",
+    "Bernoulli",
+    "Categorical",
+    "ContinuousBernoulli",
+    "Gaussian",
+    "Likelihood",
+]

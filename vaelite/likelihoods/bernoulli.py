@@ -17,8 +17,8 @@ class Bernoulli(Likelihood):
     """p(x|z) = prod over pixels of p^x (1 - p)^(1 - x), with p = logistic(logits(z)).
 
     For binary data it is a probability. The Pyro tutorial and many others also use it
-    for gray pixels in [0, 1]. There it is a cross-entropy, not a density of x; it is
-    smallest where p is the gray level.
+    for gray pixels in [0, 1]. There it is a cross-entropy, smallest where p is the gray
+    level, and no density: it does not integrate to 1 (`ContinuousBernoulli` does).
 
     References
     ----------

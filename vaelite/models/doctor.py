@@ -8,7 +8,7 @@ no finding; tests measure both sides.
 import numpy as np
 
 from ..data.dataset import check_condition
-from ..likelihoods import Bernoulli, Gaussian
+from ..likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
 from .checks import check_columns, check_fitted
 from .examination import Exam, examine, standard_error
 from .findings import Diagnosis, Finding, count
@@ -17,7 +17,7 @@ ROWS, QUICK_ROWS = 5_000, 1_000  # examined, evenly spaced: by `doctor`, after a
 INFERRED_ROWS = 200  # for models without an encoder
 
 LEAST_ROWS, ROWS_PER_LATENT, LEAST_HELD_OUT = 100, 10, 30
-SMALL_SPREAD, SMALL_LARGEST = 0.1, 0.5  # a Gaussian's, a Bernoulli's data
+SMALL_SPREAD, SMALL_LARGEST = 0.1, 0.5  # a Gaussian's, a (continuous) Bernoulli's data
 OUTLYING = 10  # robust standard deviations above the median loss
 SHIFT = 3  # nats that outlying rows may change the mean loss by
 FLOOR_SHARE = 0.05  # of the rows
@@ -135,8 +135,8 @@ def few_rows(exam):
 def small_scale(exam):
     """Data with so small values that the model has learned little from them."""
     kind, x = type(exam.model.likelihood), exam.train.x
-    if kind not in (Gaussian, Bernoulli):
-        return "needs vaelite's Gaussian or Bernoulli"
+    if kind not in (Gaussian, Bernoulli, ContinuousBernoulli):
+        return "needs vaelite's Gaussian, Bernoulli or ContinuousBernoulli"
     spread = float(np.sqrt(np.mean(x.var(axis=0, dtype=np.float64))))
     low, high = float(x.min()), float(x.max())
     is_small = spread < SMALL_SPREAD if kind is Gaussian else high < SMALL_LARGEST
@@ -144,7 +144,7 @@ def small_scale(exam):
     if consequence is None:
         return None
     remedy = "Standardize: X = (X - X.mean(axis=0)) / X.std(axis=0)"
-    if kind is Bernoulli or exam.model.likelihood.mean == "logistic":
+    if kind is not Gaussian or exam.model.likelihood.mean == "logistic":
         remedy = f"Divide X by the largest value there can be, here perhaps {high:.3g}"
     return Finding(
         "small-scale",

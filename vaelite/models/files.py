@@ -63,7 +63,7 @@ def save(model, path):
         written = {"format": storage.FORMAT, **json.loads(json.dumps(manifest))}
         parts = {name: spec[name] for name in ("likelihood", "prior")} | spec["networks"]
         own = {name: getattr(model, name) for name, part in parts.items() if part is None}
-        _restored(written, {**model.params, **columns}, type(model), own | model.own_terms)
+        restored(written, {**model.params, **columns}, type(model), own | model.own_terms)
     except (ModelFileError, TypeError, ValueError) as error:
         raise ValueError(f"this model cannot be saved: {error}") from error
     storage.save(path, manifest, {**model.params, **columns})
@@ -118,7 +118,7 @@ def load(path, kinds, own, backend):
     try:
         manifest = _from_format_1(manifest) if manifest["format"] == 1 else manifest
         _check_own(path, manifest, own)
-        return _restored(manifest, arrays, kinds[manifest["kind"]], own, backend)
+        return restored(manifest, arrays, kinds[manifest["kind"]], own, backend)
     except ModelFileError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -126,8 +126,8 @@ def load(path, kinds, own, backend):
         raise ModelFileError(message) from error
 
 
-def _restored(manifest, arrays, kind, own, backend="numpy"):
-    """The model of a manifest and its arrays; an error if it is not whole."""
+def restored(manifest, arrays, kind, own, backend="numpy"):
+    """Return the model of a manifest and its arrays; an error if it is not whole."""
     found, arrays = {name: manifest["solution"][name] for name in SOLUTION}, dict(arrays)
     for table in TABLES:
         columns = [name for name in arrays if name.startswith(f"{table}.")]

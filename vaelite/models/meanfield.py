@@ -18,6 +18,7 @@ from ..fitting.keywords import (
     MeanFieldKeywords,
     Sizes,
 )
+from ..fitting.record import digest
 from ..fitting.run import Run
 from ..fitting.settings import MeanFieldSettings, with_settings
 from ..likelihoods import Likelihood
@@ -28,6 +29,8 @@ from ..priors import Prior
 from ..state import Solution, TrainState
 from .inference import Q, infer
 from .variational import VariationalModel
+
+START = {"n_steps": 100, "n_samples": 2}  # for `infer`, where a warm start has other rows
 
 
 class MeanField(VariationalModel):
@@ -52,7 +55,8 @@ class MeanField(VariationalModel):
     ----------
     mu, logsigma : arrays, shape (n, latent_dim)
         Of q(z|x) for the rows of the fit, as training left them; ``history`` is about
-        these. After short training ``encode`` finds better ones. They are not saved.
+        these. After short training ``encode`` finds better ones. They are not saved:
+        a warm start of a loaded model, or on other rows, begins with those of `infer`.
 
     References
     ----------
@@ -139,13 +143,22 @@ class MeanField(VariationalModel):
         target = replace(target, encode=lambda params, x, c=None: tuple(params[k] for k in Q))
         target = self._minimized(target, settings)
         run = LocalRun(target, seed, settings, self.latent_dim, data, evaluated)
-        shape = len(data), self.latent_dim
-        tables = {name: np.zeros(shape, data.dtype) for name in Q}
+        tables = self._tables(data, settings.warm_start)
         adam = settings.new_optimizer(self.params)
         state = LocalState({**self.params, **tables}, adam, rule)
         state.local = Adam(settings.local_learning_rate)
-        state.local.m, state.local.v = ({k: np.zeros(shape, data.dtype) for k in Q} for _ in "mv")
+        state.local.m, state.local.v = ({k: 0 * tables[k] for k in Q} for _ in "mv")
+        state.began = self.n_epochs if settings.warm_start else 0
         return run, state
+
+    def _tables(self, data, goes_on):
+        """Mu and logsigma of each row to start with: the prior's, or this model's."""
+        if not goes_on or not self.n_epochs:
+            return {name: np.zeros((len(data), self.latent_dim), data.dtype) for name in Q}
+        q = self.mu, self.logsigma
+        if self.mu is None or digest(data.X) != self._record()["data"]["X"]:
+            q = infer(self, data.X, condition=data.condition, **START)
+        return {name: array.copy() for name, array in zip(Q, q, strict=True)}
 
     def _solved(self, solution):
         mu, logsigma = (solution.params[name] for name in Q)
@@ -185,9 +198,12 @@ class LocalState(TrainState):
     ----------
     local : Adam
         Of the tables; each row takes one step per epoch.
+    began : int
+        Epochs before the first of its steps, with a warm start.
     """
 
     local: Any = None
+    began: int = 0
 
     def copy(self):
         """Return a copy to train on; nothing that training changes is shared."""
@@ -217,7 +233,7 @@ class LocalRun(Run):
     def _update_rows(self, state, rows, grads, index):
         """One step of Adam for some rows of the tables: gather, update, scatter."""
         adam = Adam(state.local.learning_rate)
-        adam.t = state.epoch - 1
+        adam.t = state.epoch - 1 - state.began
         adam.m, adam.v = ({k: m[k][index] for k in Q} for m in (state.local.m, state.local.v))
         adam.update(rows, grads)
         tables = state.params, state.local.m, state.local.v

@@ -59,7 +59,7 @@ class TrainedModel(LatentModel):
         model = self._start(settings, seed, rule, data, evaluated)
         run, state = model._plan(settings.for_rows(len(data)), seed, rule, data, evaluated)
         run.try_terms(state.params)
-        start = self.params if settings.warm_start else None
+        start = state.params if settings.warm_start else None
         computed = {"dtype": str(data.dtype), "backend": self.backend.name}
         record = recorded(files.described(model) | computed, settings, seed, given, start)
         if again is not None:

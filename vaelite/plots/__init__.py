@@ -3,7 +3,7 @@
 Importing this package imports matplotlib.
 """
 
-from .graphs import graph, graphical_model
+from .graphs import gradient_graph, graph, graphical_model, vae_diagram
 from .grid import draw_grid, draw_images
 from .images import average_reconstructions, reconstructions, samples
 from .inference import completions, estimator_variances, inference_gaps, posterior
@@ -18,6 +18,7 @@ __all__ = [
     "draw_images",
     "estimator_variances",
     "explorer",
+    "gradient_graph",
     "graph",
     "graphical_model",
     "inference_gaps",
@@ -28,4 +29,5 @@ __all__ = [
     "reconstructions",
     "samples",
     "tsne_means",
+    "vae_diagram",
 ]

@@ -121,8 +121,8 @@ def latent_grid(vae, n=15, image_shape=None, *, condition=None, ax=None):
     images = vae.likelihood.expectation(*vae.decode(z, condition=condition))
     ax = draw_grid(images, n, image_shape, ax or new_axes((6, 6)))
     height, width = check_image_shape(images, image_shape)
-    ticks = np.unique(np.linspace(0, n - 1, 5).round().astype(int))
-    labels = [f"{quantiles[tick]:.1f}" for tick in ticks]
+    ticks = _symmetric_ticks(n)
+    labels = [f"{quantiles[tick]:.1f}".replace("-", "\N{MINUS SIGN}") for tick in ticks]
     ax.set_axis_on()
     ax.set_xticks(GAP + ticks * (width + GAP) + (width - 1) / 2, labels)
     ax.set_yticks(GAP + (n - 1 - ticks) * (height + GAP) + (height - 1) / 2, labels)
@@ -132,6 +132,13 @@ def latent_grid(vae, n=15, image_shape=None, *, condition=None, ax=None):
         title="Decoded grid of codes",
     )
     return ax
+
+
+def _symmetric_ticks(n):
+    """At most five places from 0 to n - 1; with k, also n - 1 - k is one of them."""
+    first_half = np.linspace(0, n - 1, 5)[:2].round().astype(int)
+    middle = [(n - 1) // 2] if n % 2 else []  # an even number has none
+    return np.unique([*first_half, *middle, *(n - 1 - first_half)])
 
 
 def _draw_classes(points, y, ax):

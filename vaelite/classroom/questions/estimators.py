@@ -1,6 +1,5 @@
 """Estimators of the ELBO's gradient."""
 
-import autograd.numpy as anp
 import numpy as np
 
 from ...inference.gradient_estimators import ESTIMATORS
@@ -9,6 +8,7 @@ from ..cases import (
     normal,
     uniform,
 )
+from ..portable import QuadraticLoss
 from .base import SIGN, Misconception, Q, Question, clips
 
 
@@ -86,8 +86,7 @@ def estimators(name):
 
 def _nll(rng, shape):
     """A random ``nll(z)``, quadratic in z: (draws, n, K) to (draws, n)."""
-    W, x = normal(1)(rng, shape), normal(1)(rng, shape[-1:])
-    return lambda z: anp.sum((anp.dot(z, W) - x) ** 2, axis=-1) / 2
+    return QuadraticLoss(normal(1)(rng, shape), normal(1)(rng, shape[-1:]))
 
 
 def estimator_question(name):

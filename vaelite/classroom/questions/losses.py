@@ -2,7 +2,6 @@
 
 import math
 
-import autograd.numpy as anp
 import numpy as np
 from autograd.tracer import getval
 from scipy import special
@@ -25,6 +24,7 @@ from ..cases import (
     normal,
     uniform,
 )
+from ..portable import LinearDecoder
 from .base import (
     BATCH_MEAN,
     CONSTANT,
@@ -226,12 +226,7 @@ def negelbo(right):
 
 def _decoder(rng, shape):
     """A random ``decode(z)``: a linear mean, (n, D), one bounded logsigma per row."""
-    W, v = normal(1)(rng, shape), normal(1)(rng, shape[:1])
-
-    def decode(z):
-        return anp.dot(z, W), anp.tanh(anp.dot(z, v))[:, None]
-
-    return decode
+    return LinearDecoder(normal(1)(rng, shape), normal(1)(rng, shape[:1]))
 
 
 def _negelbo(*arguments):
