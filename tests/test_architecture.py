@@ -33,7 +33,8 @@ MODULES = """
     inference.pareto inference.estimate inference.proposal inference.importance inference.quadrature
     inference.decompositions
     inference.gradient_estimators inference.ledger
-    plots.grid plots.training plots.latent plots.images plots.graphs plots.inference plots
+    plots.grid plots.training plots.latent plots.images plots.graphs plots.inference
+    plots.interactive plots
     classroom.theorems
     classroom.verdict classroom.answers classroom.cases
     classroom.questions.base classroom.questions.densities classroom.questions.latent

@@ -7,6 +7,7 @@ from .graphs import gradient_graph, graph, graphical_model, vae_diagram
 from .grid import draw_grid, draw_images
 from .images import average_reconstructions, reconstructions, samples
 from .inference import completions, estimator_variances, inference_gaps, posterior
+from .interactive import explorer
 from .latent import latent_grid, latent_means, tsne_means
 from .training import learning_curve
 
@@ -16,6 +17,7 @@ __all__ = [
     "draw_grid",
     "draw_images",
     "estimator_variances",
+    "explorer",
     "gradient_graph",
     "graph",
     "graphical_model",
