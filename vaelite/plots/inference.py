@@ -56,7 +56,7 @@ def posterior(vae, x, q=None, n_nodes=401, ax=None):
         spans = np.minimum(spans[0], mu - radius), np.maximum(spans[1], mu + radius)
     margin = 0.15 * (spans[1] - spans[0])
     (left, bottom), (right, top) = spans[0] - margin, spans[1] + margin
-    ax.set(xlim=(left, right), ylim=(bottom, top), xlabel="z1", ylabel="z2")
+    ax.set(xlim=(left, right), ylim=(bottom, top), xlabel="z1", ylabel="z2", aspect="equal")
     ax.legend(frameon=False)
     ax.set_title("Exact posterior p(z|x), shaded, and q")
     return ax
