@@ -150,7 +150,7 @@ def test_every_prediction_is_recorded_and_answered(path):
     assert len({number for number, _ in made}) >= asked - SAID_AT_THE_START[path.name[:2]]
     for number, name in made:
         later = "\n".join(code[number:])
-        assert re.search(rf"reveal\(\(?(?:\w+, )*{name}\b", later), name
+        assert re.search(rf"reveal\(\s*\(?(?:\w+, )*{name}\b", later), name
 
 
 def leads_there(text, target):
