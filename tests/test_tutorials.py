@@ -13,6 +13,10 @@ import vaelite
 FOLDER = Path(__file__).resolve().parents[1] / "tutorials"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+SAID_LINES = 60  # by the name of the first notebook
+ILLUSTRATED = NOTEBOOKS[:6]  # those with a picture for at most 150 words, and recorded predictions
+EACH_ILLUSTRATED = pytest.mark.parametrize("path", ILLUSTRATED, ids=lambda path: path.stem)
+SAID_AT_THE_START = {"01": 1} | dict.fromkeys(("00", "02", "03", "04", "05"), 0)  # of **Predict**
 LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -34,8 +38,8 @@ def texts(path):
             yield from ("".join(output.get("text", "")) for output in cell.get("outputs", ()))
 
 
-def test_there_are_ten():
-    assert [path.name[:2] for path in NOTEBOOKS] == [f"{number:02d}" for number in range(1, 11)]
+def test_there_are_eleven():
+    assert [path.name[:2] for path in NOTEBOOKS] == [f"{number:02d}" for number in range(11)]
 
 
 @EACH
@@ -79,6 +83,74 @@ def test_mentions_only_what_the_library_has(path):
     for module in (vaelite.plots, vaelite.gradient_estimators):
         used = re.findall(rf"(?<![\w./]){module.__name__.rpartition('.')[2]}\.(?!py\b)(\w+)", text)
         assert not [name for name in used if not hasattr(module, name)]
+
+
+def lines_of_code(source):
+    """The lines that are not blank."""
+    return [line for line in source.splitlines() if line.strip()]
+
+
+def test_the_vae_in_60_lines_has_about_60():
+    code = []
+    for cell in json.loads(NOTEBOOKS[0].read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown" and source.startswith("That is a VAE"):
+            break
+        if cell["cell_type"] == "code":
+            code += lines_of_code(source)
+    assert 50 <= len(code) <= SAID_LINES + 5
+    assert f"{SAID_LINES} lines" in source
+    assert not [line for line in code if "vaelite" in line and "load_digits" not in line][1:]
+
+
+def words(text):
+    """The words of a text: formulas, code and targets of links are none."""
+    for pattern in (r"```.*?```", r"\$\$.*?\$\$", r"\$[^$]*\$", r"(?<=\])\([^)]*\)", r"<[^>]*>"):
+        text = re.sub(pattern, " ", text, flags=re.DOTALL)
+    return re.findall(r"[A-Za-z][\w'-]*", text)
+
+
+def words_per_figure(path):
+    """The words of a notebook's text, folded text too, for each stored picture."""
+    text = "\n".join(cell["source"] for cell in cells(path, "markdown"))
+    outputs = [output for cell in cells(path, "code") for output in cell["outputs"]]
+    return len(words(text)) / sum("image/png" in output.get("data", ()) for output in outputs)
+
+
+def test_words_are_counted():
+    text = "Two *words* $a + b$ and [a link](to/a/file.py).\n```python\nno = words\n```\n$$ c $$"
+    assert words(text) == ["Two", "words", "and", "a", "link"]
+
+
+def test_pictures_say_more_than_words():
+    each = {path.name[:2]: words_per_figure(path) for path in ILLUSTRATED}
+    assert sum(each.values()) / len(each) <= 150, each
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS[:6], ids=lambda path: path.stem)
+def test_a_picture_is_in_the_first_ten_cells(path):
+    first = json.loads(path.read_text(encoding="utf-8"))["cells"][:10]
+    outputs = [output for cell in first for output in cell.get("outputs", ())]
+    assert any("image/png" in output.get("data", ()) for output in outputs)
+
+
+@EACH_ILLUSTRATED
+def test_every_prediction_is_recorded_and_answered(path):
+    """`name = ...` in a cell, and `reveal(name, ...)` in the same cell or a later one."""
+    code = [cell["source"] for cell in cells(path, "code")]
+    asked = sum(cell["source"].count("**Predict") for cell in cells(path, "markdown"))
+    made = [
+        (number, name.strip())
+        for number, source in enumerate(code)
+        for names in re.findall(
+            r"^(\w[\w, ]*) = (?:\.\.\.(?:, )?)+(?:  #.*)?$", source, re.MULTILINE
+        )
+        for name in names.split(",")
+    ]
+    assert len({number for number, _ in made}) >= asked - SAID_AT_THE_START[path.name[:2]]
+    for number, name in made:
+        later = "\n".join(code[number:])
+        assert re.search(rf"reveal\(\s*\(?(?:\w+, )*{name}\b", later), name
 
 
 def leads_there(text, target):

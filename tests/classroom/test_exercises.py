@@ -197,6 +197,10 @@ def test_a_wrong_answer_does_not_go_on(capsys):
 def test_a_prediction_is_answered(capsys):
     reveal(3, 16.5)
     reveal(None, 16.5)
+    reveal((..., ...), 16.5)
+    reveal(("low", 60), "low, 62")
     assert capsys.readouterr().out == (
-        "You predicted: 3. Found: 16.5.\nYou predicted nothing. Found: 16.5.\n"
+        "You predicted: 3. Found: 16.5.\n"
+        + 2 * "You predicted nothing. Found: 16.5.\n"
+        + "You predicted: low, 60. Found: low, 62.\n"
     )

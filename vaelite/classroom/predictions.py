@@ -1,5 +1,7 @@
 """A prediction, written down before the result, and answered afterwards."""
 
+NOTHING = "You predicted nothing"
+
 
 def reveal(prediction, answer):
     """Print what a reader predicted, and what is so.
@@ -7,7 +9,7 @@ def reveal(prediction, answer):
     Parameters
     ----------
     prediction : object
-        A number or a text; ``...`` or None if nothing was predicted.
+        A number or a text, or a tuple of them; ``...`` or None is no prediction.
     answer : object
         What was found.
 
@@ -19,6 +21,6 @@ def reveal(prediction, answer):
     >>> reveal(..., "16.5 times")
     You predicted nothing. Found: 16.5 times.
     """
-    nothing = prediction is None or prediction is ...
-    said = "You predicted nothing" if nothing else f"You predicted: {prediction}"
-    print(f"{said}. Found: {answer}.")
+    parts = prediction if isinstance(prediction, tuple) else (prediction,)
+    made = ", ".join(str(part) for part in parts if part is not None and part is not ...)
+    print(f"You predicted: {made}. Found: {answer}." if made else f"{NOTHING}. Found: {answer}.")
