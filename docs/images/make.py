@@ -245,10 +245,10 @@ def truth():
     gaps = vaelite.inference_gaps(vae, X[:200])
     print(gaps)
     print_evidence(vae, X[:200])
-    image = X[THREE : THREE + 1]
-    (mu, logsigma), nll = in_float64(vae.encode(image)), nll_of(vae, image)
+    (mu, logsigma), nll = in_float64(vae.encode(X[:1])), nll_of(vae, X[:1])
     print_variances(nll, mu, logsigma)
     print_comparison(vae, X[:60])
+    image = X[THREE : THREE + 1]
     best = {"best q(z|x)": vaelite.infer(vae, image, vae.encode(image))}
     draw = [
         plain(plots.posterior, vae, X[THREE], best),
