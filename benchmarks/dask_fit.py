@@ -2,6 +2,7 @@
 
     python benchmarks/dask_fit.py           # about a minute
     python benchmarks/dask_fit.py --save    # and writes the tables into docs/dask.md
+    python benchmarks/dask_fit.py --microseconds 43    # only the simulation, for 43 µs per row
 
 Measured: the gradient of a row on one thread, and a synchronization of `vaelite.dask.fit` with 0, 1
 and 2 workers on this machine (0: in one process). Simulated: workers with such a core each, and one
@@ -31,7 +32,7 @@ MEASURED = 1, 8, 32  # batches per synchronization
 WORKERS = 2, 4, 8, 16, 32, 64
 GIGABITS = 1, 10
 SLOWNESS = 0.05  # standard deviation of the log of a worker's time
-ROUNDS = 200  # of each simulation
+ROUNDS = 20  # of each simulation
 
 
 def row_seconds(rounds):
@@ -143,14 +144,28 @@ def table(head, rows):
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
-def tables(rounds):
-    """The two tables, by name."""
+def tables(rounds, microseconds):
+    """The two tables, by name; only the second one for given microseconds per row."""
     per_row, size = row_seconds(20 * rounds)
+    found = {}
+    if microseconds is None:
+        found = {"measured": measured_table(rounds)}
+    else:
+        per_row = microseconds / 1e6
+    return {**found, "simulated": simulated_table(per_row, size)}
+
+
+def measured_table(rounds):
+    """Milliseconds of a synchronization on this machine."""
     head = ["rows per synchronization", "one process, ms", "1 worker, ms", "2 workers, ms"]
     times = measured(rounds + 1)
     rows = [[f"{b * BATCH:,}", *(f"{1000 * s:.0f}" for s in times[b])] for b in MEASURED]
+    return table(head, rows)
+
+
+def simulated_table(per_row, size):
+    """For each number of workers: the rows that they need, and how fast they are."""
     note = f"{1e6 * per_row:.0f} µs per row, {size / 1e6:.1f} MB of parameters."
-    found = {"measured": f"{note}\n\n{table(head, rows)}"}
     head, rows = ["workers"], []
     for gigabits in GIGABITS:
         head += [
@@ -164,16 +179,17 @@ def tables(rounds):
             row += [f"{float(f'{rows_needed(workers, *seconds):.2g}'):,.0f}"]
             row += [f"{speedup(workers, 1000, *seconds):.1f}"]
         rows.append(row)
-    return {**found, "simulated": table(head, rows)}
+    return f"{note}\n\n{table(head, rows)}"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--microseconds", type=float, help="per row; only simulate")
     parser.add_argument("--save", action="store_true", help="write the tables into docs/dask.md")
     options = parser.parse_args()
     page = PAGE.read_text(encoding="utf-8")
-    for name, text in tables(options.rounds).items():
+    for name, text in tables(options.rounds, options.microseconds).items():
         print(f"{text}\n")
         block = rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)"
         page, n = re.subn(block, lambda m, t=text: f"{m[1]}{t}\n{m[2]}", page, flags=re.DOTALL)
