@@ -77,6 +77,7 @@ MISTAKES = {
         "vaelite.VAE(hidden_dim=8).fit(X, max_epochs=1, stopping='epochs').sample(3)",
     ),
     "one image": ("vae.reconstruct(X[0])", "X[:1]", "vae.reconstruct(X[:1])"),
+    "labels for a score": ("vae.score(X, y)", "leave y out", "vae.score(X)"),
     "both outputs of encode": (
         "vae.decode(vae.encode(X))",
         "pass the codes: z[0], or codes(X)",
