@@ -74,6 +74,7 @@ FURTHER_TESTS = {
     ],
     "inference/importance.py": ["inference/test_decompositions.py", "test_conditional.py"],
     "inference/quadrature.py": ["inference/test_importance.py", "test_conditional.py"],
+    "fitting/checkpoint.py": ["fitting/test_own_optimizers.py"],
     "fitting/run.py": ["test_objectives.py", "test_vae.py", "test_conditional.py"],
     "models/base.py": ["test_vae.py", "test_conditional.py", "test_bad_input.py"],
     "models/trained.py": [

@@ -360,6 +360,11 @@ SETTINGS = {
         r"autograd\.numpy",
         negloglikelihood=lambda x, mu, s: np.array([float(m[0]) for m in mu]),
     ),
+    "neglogprior with plain NumPy": setting(
+        TypeError,
+        r"inside autograd .*array of objects\); .*import autograd\.numpy as np",
+        neglogprior=lambda z: np.concatenate([z, z], axis=1).sum(axis=1),
+    ),
     "reparameterize to numbers": setting(
         ValueError, "reparameterize should return one code", reparameterize=number_per_row
     ),
@@ -485,6 +490,11 @@ CALLS = {
         "X has 10 features, but VAE is expecting 4 features as input",
     ),
     "decode other latents": (lambda c: c.vae.decode(np.zeros((3, 3))), ValueError, "z has 3"),
+    "decode mu and logsigma": (
+        lambda c: c.vae.decode(c.vae.encode(GOOD)),
+        TypeError,
+        r"z is a pair, perhaps \(mu, logsigma\) from encode; pass the codes: z\[0\]",
+    ),
     "decode NaN": (
         lambda c: c.vae.decode([[0.0, np.nan]]),
         ValueError,

@@ -49,7 +49,7 @@ HAS_PROC = Path("/proc/self/status").exists()
 
 
 @pytest.mark.skipif(not HAS_PROC, reason="reads the process's memory from /proc")
-@pytest.mark.parametrize("mode", ["r", "c"])
+@pytest.mark.parametrize("mode", ["r", pytest.param("c", marks=pytest.mark.slow)])
 def test_reading_a_file_takes_little_memory(file, mode):
     def growth(release):
         command = [sys.executable, "-c", READ, str(file), release, mode]

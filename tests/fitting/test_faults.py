@@ -40,6 +40,51 @@ def spoil(monkeypatch, steps):
     return seen
 
 
+def everything(params, adam):
+    arrays = {"params": params, "m": adam.m, "v": adam.v}
+    found = {
+        (k, name): array.tobytes() for k, table in arrays.items() for name, array in table.items()
+    }
+    return found | {"t": adam.t, "learning_rate": adam.learning_rate}
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_bad_number_in_any_gradient_at_any_step_changes_nothing(bad, monkeypatch):
+    """One element of one gradient is patched, and the loss stays finite."""
+    vae, tried = vaelite.VAE(2, 4).build(4, rng=0), 0
+    original, objective, adam = training.value_and_grad, vae.objective(), vaelite.Adam()
+    eps = np.random.default_rng(1).standard_normal((4, 60, 2), dtype=np.float32)
+    for step in range(4):
+        for name in vae.params:
+
+            def spoiled(objective, name=name):
+                def gradient(*args):
+                    value, grads = original(objective)(*args)
+                    grads[name].flat[-1] = bad
+                    assert np.isfinite(value)
+                    return value, grads
+
+                return gradient
+
+            before, tried = everything(vae.params, adam), tried + 1
+            monkeypatch.setattr(training, "value_and_grad", spoiled)
+            with pytest.raises(
+                vaelite.TrainingError, match=f"^the gradient of {name} is not finite"
+            ):
+                training.step(objective, vae.params, adam, X, eps[step])
+            assert everything(vae.params, adam) == before
+        monkeypatch.setattr(training, "value_and_grad", original)
+        training.step(objective, vae.params, adam, X, eps[step])
+    assert tried == 4 * len(vae.params) >= 40
+
+    other = vaelite.VAE(2, 4).build(4, rng=0)
+    adam = vaelite.Adam()
+    for step in range(4):
+        training.step(other.objective(), other.params, adam, X, eps[step])
+    for name, array in other.params.items():
+        assert np.array_equal(array, vae.params[name]), name
+
+
 def test_an_epoch_is_tried_again_from_the_last_good_state(monkeypatch):
     seen = spoil(monkeypatch, {7})  # the second step of epoch 3
     message = r"epoch 3, batch 1: the gradient of decoder.mu.W is not finite; .*trying it again"

@@ -65,8 +65,10 @@ def seed_sequence(rng=None):
     is_int = isinstance(rng, (int, np.integer)) and not isinstance(rng, bool)
     if rng is None or (is_int and rng >= 0):
         return np.random.SeedSequence(None if rng is None else int(rng))
+    advice = "; if these are labels, leave y out" if np.ndim(rng) else ""
     raise ValueError(
-        f"rng should be None, an int of 0 or more, a SeedSequence or a Generator, got {shown(rng)}"
+        "rng should be None, an int of 0 or more, a SeedSequence or a Generator, got "
+        f"{shown(rng)}{advice}"
     )
 
 

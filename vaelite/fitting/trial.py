@@ -4,8 +4,9 @@ import copy
 
 import numpy as np
 
+from ..arrays.dispatch import to_host
 from ..checks import warn
-from ..gradient import NoDependence, dependencies
+from ..gradient import NoDependence, dependencies, value_and_grad
 from ..ops import sum_of_squares
 from ..plain import PlainObjective
 
@@ -106,6 +107,7 @@ def try_terms(objective, params, x, eps):
         _try_elbo(objective, params, x, eps)
     try:
         used = dependencies(objective, params, x, eps)
+        _check_numbers(*value_and_grad(objective)(params, x, eps))
     except Exception as error:
         raise TypeError(
             f"the terms work on arrays, but not inside autograd ({type(error).__name__}: {error}); "
@@ -116,6 +118,13 @@ def try_terms(objective, params, x, eps):
             f"the loss does not depend on {', '.join(unused)}: they will never be trained. Does "
             "every term use all its arguments, and is everything computed with autograd.numpy?"
         )
+
+
+def _check_numbers(loss, grads):
+    """Refuse what NumPy makes of autograd's arrays: arrays of objects."""
+    for array in (loss, *grads.values()):
+        if np.asarray(to_host(array)).dtype.kind != "f":
+            raise TypeError("a function of plain NumPy returned an array of objects")
 
 
 def _try_elbo(objective, params, x, eps):

@@ -7,6 +7,7 @@ A model is a specification, which ``__init__`` sets, and a solution, which ``fit
 import copy
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -36,6 +37,21 @@ from ..priors import StandardNormal
 from ..state import Solution
 from . import files
 from .checks import check_fitted, check_likelihood, check_network, check_params, check_prior
+
+OTHER_NAMES = {  # what other libraries call a method
+    "transform": "codes(X), or vaelite.sklearn.VAETransformer in a pipeline",
+    "fit_transform": "fit(X).codes(X), or vaelite.sklearn.VAETransformer in a pipeline",
+    "inverse_transform": "decode(z)",
+    "predict": "reconstruct(X)",
+    "forward": "reconstruct(X)",
+    "generate": "sample(n)",
+    "train": "fit(X)",
+    "evaluate": "score(X)",
+    "load": "vaelite.load(path)",
+    "loss": 'history, such as history["train_loss"]',
+    "state_dict": "params",
+    "parameters": "params",
+}
 
 
 def _of_solution(name, doc):
@@ -86,6 +102,15 @@ class LatentModel:
                 "prior and neglogprior were both passed; a prior has its own: pass one"
             )
         self.prior = StandardNormal() if prior is None else check_prior("prior", prior)
+
+    if not TYPE_CHECKING:  # for a type checker a name that does not exist is an error
+
+        def __getattr__(self, name):
+            """Say what a name of other libraries is called here."""
+            if name not in OTHER_NAMES:
+                return self.__getattribute__(name)  # raises the error of before
+            kind, meant = type(self).__name__, OTHER_NAMES[name]
+            raise AttributeError(f"{kind} has no attribute {name!r}; did you mean {meant}?")
 
     @property
     def changed_terms(self):
@@ -221,6 +246,10 @@ class LatentModel:
             (n, n_features).
         """
         check_fitted(self)
+        if isinstance(z, tuple) and [np.ndim(part) for part in z] == [2, 2]:
+            raise TypeError(
+                "z is a pair, perhaps (mu, logsigma) from encode; pass the codes: z[0], or codes(X)"
+            )
         z, dtype = check_array(z, "z"), self.solution.dtype
         check_width("z", z, self.latent_dim, type(self).__name__)
         summarize(z, dtype, "z", grey_levels=False)
