@@ -15,7 +15,7 @@ MODULES = """
     arrays.compiled arrays.dispatch arrays.cupy_autograd arrays.backend
     arrays.streams arrays.storage
     gradient ops
-    data.rows data.checks data.batches data.dataset data.datasets
+    data.rows data.checks data.batches data.dataset data.datasets data.shards
     terms
     networks.base networks.dense networks.convolution networks.convolutional networks
     likelihoods.base likelihoods.gaussian likelihoods.bernoulli likelihoods.continuous_bernoulli
@@ -23,8 +23,8 @@ MODULES = """
     priors
     objectives plain adam stopping state training
     versions
-    fitting.keywords fitting.progress fitting.trial fitting.settings fitting.run fitting.record
-    fitting.checkpoint
+    fitting.keywords fitting.progress fitting.trial fitting.settings fitting.run fitting.sharded
+    fitting.record fitting.checkpoint
     models.checks models.constant models.files models.ppca models.examination models.findings
     models.doctor models.outcome models.base models.trained
     models.variational vae
@@ -47,7 +47,7 @@ MODULES = """
     classroom.exercises.gaussian_vae classroom.exercises.bernoulli_vae
     classroom.exercises.categorical classroom.exercises.blurry_samples
     classroom.exercises.other_networks
-    sklearn
+    sklearn dask
     __init__ __main__
 """
 ORDER = MODULES.split()  # a module imports only from the modules before it
@@ -129,7 +129,7 @@ def test_every_folder_is_a_package():
 
 def test_import_loads_nothing_heavy():
     heavy = ("matplotlib", "scipy.stats", "tqdm", "pooch", "cupy", "hypothesis")
-    heavy += ("sklearn", "joblib", "pandas", "dask")
+    heavy += ("sklearn", "joblib", "pandas", "dask", "distributed")
     code = f"import sys, vaelite; print(*(m for m in {heavy} if m in sys.modules))"
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -43,6 +43,7 @@ INTERNAL = {  # what other modules of the package use, and readers do not
     "fitting.settings.check_callbacks",
     "fitting.settings.check_learning_rate",
     "fitting.settings.check_optimizer",
+    "fitting.settings.default_batch_size",
     "fitting.settings.with_settings",
     "data.dataset.check_condition",
     "state.param_norm",
@@ -87,6 +88,7 @@ def test_every_public_name_is_on_the_reference_page():
 
 def test_every_name_on_the_reference_page_exists_and_is_explained():
     pytest.importorskip("sklearn", "1.6", reason="scikit-learn 1.6 or later is not installed")
+    pytest.importorskip("distributed", reason="dask and distributed are not installed")
     assert len(LISTED) == len(set(LISTED))
     for name in LISTED:
         assert inspect.getdoc(named(name)), name
