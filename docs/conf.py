@@ -28,7 +28,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx-mathjax-offline",  # MathJax from a package, in place of a CDN's
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_extra"]
 templates_path = ["_templates"]
 
 # Markdown and notebooks. The notebooks are stored with their outputs, and shown with them.
@@ -73,10 +73,13 @@ html_theme = "pydata_sphinx_theme"
 html_title = "vaelite"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_extra_path = ["_extra"]  # pages that Sphinx does not make; they are made below
 html_show_sourcelink = False
 html_copy_source = False
 NO_SIDEBAR = [
     "index",
+    "explorer",
+    "browser",
     "coming_from",
     "instructors",
     "inside",
@@ -91,7 +94,7 @@ html_theme_options = {
     "navbar_align": "left",
     "show_toc_level": 2,
     "show_prev_next": True,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "explorer": []},
     "footer_start": ["copyright"],
     "footer_end": [],
 }
@@ -101,6 +104,14 @@ shutil.rmtree(DOCS / "tutorials", ignore_errors=True)
 (DOCS / "tutorials").mkdir()
 for notebook in sorted((ROOT / "tutorials").glob("[0-9]*.ipynb")):
     shutil.copy2(notebook, DOCS / "tutorials")
+
+# The page to play with, of the model that ships with vaelite.
+(DOCS / "_extra" / "play").mkdir(parents=True, exist_ok=True)
+vaelite.plots.explorer(
+    vaelite.load_pretrained("mnist-gaussian"),
+    DOCS / "_extra" / "play" / "mnist.html",
+    *vaelite.load_mnist_sample(),
+)
 
 PACKAGE = ROOT / "vaelite"
 REFERENCE = set(re.findall(r"\w+", (DOCS / "reference.md").read_text(encoding="utf-8")))
