@@ -1,17 +1,19 @@
 """The site that runs in a browser: it is complete, and what it needs can be had there."""
 
+import base64
 import hashlib
 import importlib.util
 import json
 import os
-import shutil
-import subprocess
-import sys
 import zipfile
 from email.parser import BytesParser
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from browser import chromium
 
 ROOT = Path(__file__).resolve().parent.parent
 # From the lock file of Pyodide's release, in the npm package "pyodide".
@@ -98,35 +100,47 @@ def test_the_versions_are_those_of_the_kernels_pyodide(site):
     assert set.union(*map(set, indexes)) >= {"vaelite", "autograd"}
 
 
-RUN = """
-const [folder, wheels, notebook] = process.argv.slice(2), fs = await import("node:fs");
-const { loadPyodide } = await import(folder + "/pyodide.mjs");
-const pyodide = await loadPyodide({ indexURL: folder + "/", env: { MPLBACKEND: "agg" } });
-await pyodide.loadPackage(["numpy", "scipy", "matplotlib"]); // compares their hashes
-for (const wheel of JSON.parse(wheels)) pyodide.unpackArchive(fs.readFileSync(wheel), "whl");
-for (const cell of JSON.parse(fs.readFileSync(notebook, "utf8")).cells.slice(1))
-  if (cell.cell_type === "code") await pyodide.runPythonAsync([cell.source].flat().join(""));
-"""
+RUN = """(async () => {
+  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const { loadPyodide } = await import("/pyodide.mjs");
+  const pyodide = await loadPyodide({ indexURL: "/", env: { MPLBACKEND: "agg", HOME: "/home" } });
+  await pyodide.loadPackage(%s); // compares their hashes
+  for (const wheel of %s) pyodide.unpackArchive(bytes(wheel).buffer, "whl");
+  for (const code of %s) await pyodide.runPythonAsync(code);
+  return "done";
+})().then((text) => (globalThis.ended = text), (error) => (globalThis.ended = String(error)))"""
+
+
+def run_in_pyodide(folder, packages, wheels, codes, profile, seconds):
+    """Run cells of code in Chromium, with Pyodide from a folder; what it ended with."""
+    handler = partial(SimpleHTTPRequestHandler, directory=folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, chromium(profile) as tab:
+        Thread(target=server.serve_forever, daemon=True).start()
+        tab.call("Page.navigate", url=f"http://127.0.0.1:{server.server_port}/pyodide-lock.json")
+        tab.wait("document.readyState === 'complete' && location.protocol === 'http:'")
+        content = [base64.b64encode(wheel.read_bytes()).decode() for wheel in wheels]
+        tab.run(f"void {RUN % tuple(map(json.dumps, (packages, content, codes)))}")
+        tab.wait("globalThis.ended !== undefined", seconds)
+        server.shutdown()
+        return tab.run("ended")
 
 
 @pytest.mark.parametrize("number", ["00", "01", "02", "03", "04", "05"])
 def test_the_notebooks_run_in_pyodide(number, site, tmp_path):
-    """In Node, with a folder that has Pyodide's whole distribution."""
-    folder, node = os.environ.get("VAELITE_PYODIDE"), shutil.which("node")
-    if folder is None or node is None:
+    """With VAELITE_PYODIDE, a folder with Pyodide's whole distribution."""
+    folder = os.environ.get("VAELITE_PYODIDE")
+    if folder is None:
         pytest.skip(
-            "this test needs Node, and VAELITE_PYODIDE, a folder with Pyodide's distribution: the "
-            "wheels of its NumPy, SciPy and Matplotlib are in no package index"
+            "VAELITE_PYODIDE is not set to a folder with Pyodide's distribution: its wheels of "
+            "NumPy, SciPy and Matplotlib are in no package index"
         )
     for entry in LOCK["packages"].values():
         wheel = Path(folder) / entry["file_name"]
         if not wheel.exists():
             pytest.skip(f"{folder} has no {wheel.name}: Pyodide's core alone is not enough")
         assert hashlib.sha256(wheel.read_bytes()).hexdigest() == entry["sha256"]
-    names = [path for path in (site / "files").glob(f"{number}*.ipynb")]
-    if not names:
-        pytest.skip(f"there is no tutorial {number}")
-    (tmp_path / "run.mjs").write_text(RUN, encoding="utf-8")
-    paths = json.dumps([str(path) for path in wheels(site).values()])
-    command = [node, tmp_path / "run.mjs", Path(folder).resolve(), paths, names[0]]
-    subprocess.run(command, check=True, timeout=900, stdout=sys.stderr)
+    (path,) = (site / "files").glob(f"{number}*.ipynb")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"][1:]
+    codes = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    packages, own = list(LOCK["packages"]), wheels(site).values()
+    assert run_in_pyodide(folder, packages, own, codes, tmp_path, 900) == "done"
