@@ -28,7 +28,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx-mathjax-offline",  # MathJax from a package, in place of a CDN's
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_extra"]
 templates_path = ["_templates"]
 
 # Markdown and notebooks. The notebooks are stored with their outputs, and shown with them.
@@ -73,10 +73,13 @@ html_theme = "pydata_sphinx_theme"
 html_title = "vaelite"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_extra_path = ["_extra"]  # pages that Sphinx does not make; they are made below
 html_show_sourcelink = False
 html_copy_source = False
 NO_SIDEBAR = [
     "index",
+    "explorer",
+    "browser",
     "coming_from",
     "instructors",
     "inside",
@@ -94,7 +97,7 @@ html_theme_options = {
     "navbar_align": "left",
     "show_toc_level": 2,
     "show_prev_next": True,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "explorer": []},
     "article_header_end": ["notebook-links"],
     "footer_start": ["copyright"],
     "footer_end": [],
@@ -107,13 +110,18 @@ for notebook in sorted((ROOT / "tutorials").glob("[0-9]*.ipynb")):
     shutil.copy2(notebook, DOCS / "tutorials")
 
 # Each tutorial's page offers the notebook: to download, on Binder if the repository is known, and
-# in the browser if JupyterLite was built before, by jupyter lite build --output-dir docs/_lite/lite
+# in the browser, where `docs/lite.py` puts the first ones afterwards.
 NOTEBOOKS = [path.name for path in sorted((DOCS / "tutorials").glob("*.ipynb"))]
 REPOSITORY = os.environ.get("GITHUB_REPOSITORY", "")
-LITE = DOCS / "_lite" / "lite"
-if LITE.exists():
-    html_extra_path = ["_lite"]
-exclude_patterns += ["_lite"]
+IN_BROWSER = {path.name for path in (DOCS / "tutorials").glob("0[0-5]*.ipynb")}
+
+# The page to play with, of the model that ships with vaelite.
+(DOCS / "_extra" / "play").mkdir(parents=True, exist_ok=True)
+vaelite.plots.explorer(
+    vaelite.load_pretrained("mnist-gaussian"),
+    DOCS / "_extra" / "play" / "mnist.html",
+    *vaelite.load_mnist_sample(),
+)
 
 PACKAGE = ROOT / "vaelite"
 REFERENCE = set(re.findall(r"\w+", (DOCS / "reference.md").read_text(encoding="utf-8")))
@@ -186,7 +194,7 @@ def shorten_back_links(app, pagename, templatename, context, doctree):
 
 def launches(notebook):
     """Where a notebook can be opened: pairs of a text and an address, whole or on the site."""
-    if (LITE / "files" / notebook).exists():
+    if notebook in IN_BROWSER:
         yield "Run it in this browser", f"lite/lab/index.html?path={notebook}"
     if REPOSITORY:
         place = f"https://mybinder.org/v2/gh/{REPOSITORY}/HEAD?labpath=tutorials/{notebook}"

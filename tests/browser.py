@@ -51,9 +51,9 @@ class Browser:
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
-    def wait(self, condition):
+    def wait(self, condition, seconds=SECONDS):
         """Wait until a JavaScript expression is true."""
-        end = time.monotonic() + SECONDS
+        end = time.monotonic() + seconds
         while not self.run(condition):
             assert time.monotonic() < end, f"{condition} did not become true: {self.errors}"
             time.sleep(0.05)

@@ -105,7 +105,7 @@ function glide(target) {
   }
 }
 
-// Long work is a generator: a few milliseconds of it for each picture of the screen.
+// Long work is a generator: a few milliseconds of it at a time.
 let work = null, timer = 0;
 
 function later(start, done) {
@@ -123,7 +123,7 @@ function run(generator, done, progress = () => {}) {
       if (isDone) { work = null; return done(value); }
       progress(value);
     }
-    if (work === generator) requestAnimationFrame(step);
+    if (work === generator) setTimeout(step);
   };
   step();
 }
@@ -591,6 +591,10 @@ function makeSliders() {
 makeBars();
 makeSliders();
 element("next").click();
-new ResizeObserver(draw).observe(document.body);
+new ResizeObserver(() => {
+  const frame = window.frameElement; // of a page of the same site: as high as this one
+  if (frame) frame.style.height = `${document.body.offsetHeight}px`;
+  draw();
+}).observe(document.body);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 run(posterior.prepare(), () => setImage(state.x));
