@@ -308,7 +308,10 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n == "a bomb" else n for n in HOSTILE],
+)
 def test_hostile_files_are_refused_before_anything_happens(name, tiny):
     trap = tiny.parent / "trap"
     HOSTILE[name](tiny, trap)

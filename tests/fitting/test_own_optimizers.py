@@ -92,7 +92,14 @@ class Sign:
 GOOD = {kind.__name__: kind for kind in (vaelite.Adam, Momentum, Slots, SlotsAndMore, Noisy, Sign)}
 
 
-@pytest.mark.parametrize("stopping", ["epochs", vaelite.HeldOut(patience=1, drops=1, tol=1.0)])
+@pytest.mark.parametrize(
+    "stopping",
+    [
+        "epochs",
+        pytest.param(vaelite.HeldOut(patience=1, drops=1, tol=1.0), marks=pytest.mark.slow),
+    ],
+    ids=["epochs", "heldout"],
+)
 @pytest.mark.parametrize("kind", GOOD)
 def test_a_resumed_fit_has_the_same_bits(kind, stopping, tmp_path):
     own = {"optimizer": GOOD[kind](), "stopping": stopping}

@@ -13,7 +13,7 @@ import vaelite
 
 rng = np.random.default_rng(0)
 X, C = rng.random((90, 6), dtype=np.float32), np.eye(3, dtype=np.float32)[np.arange(90) % 3]
-QUICK = {"batch_size": 20, "max_epochs": 12, "rng": 0, "stopping": "epochs"}
+QUICK = {"batch_size": 20, "max_epochs": 6, "rng": 0, "stopping": "epochs"}
 FITS = {
     "gaussian": (vaelite.VAE, X, {}),
     "another seed": (vaelite.VAE, X, {"rng": 1}),
