@@ -34,11 +34,14 @@ MODULES = """
     inference.gradient_estimators inference.ledger
     plots.grid plots.training plots.latent plots.images plots.graphs plots.inference plots
     classroom.theorems
-    classroom.verdict classroom.answers classroom.cases
+    classroom.verdict classroom.answers classroom.cases classroom.portable
     classroom.questions.base classroom.questions.densities classroom.questions.latent
     classroom.questions.losses classroom.questions.pixels classroom.questions.optimizer
     classroom.questions.stopping classroom.questions.estimators
-    classroom.diagnosis classroom.loops classroom.checker classroom
+    classroom.diagnosis classroom.loops classroom.pictures classroom.sampling classroom.checker
+    classroom.fallback
+    classroom classroom.slicing classroom.assignment classroom.build classroom.wire
+    classroom.remote classroom.worker classroom.grading classroom.__main__
     sklearn
     __init__ __main__
 """

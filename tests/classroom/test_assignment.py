@@ -72,7 +72,7 @@ def test_students_get_no_solution_and_no_hidden_test(master):
         lines = {line.strip() for line in "\n".join(inside).splitlines() if len(line) > 20}
         assert lines
         assert not [line for line in lines if line in text]
-    assert not re.search("SOLUTION|HIDDEN|seed=", text)
+    assert not re.search("SOLUTION|HIDDEN TESTS|seed=", text)
     assert text.count("    ...\n") == len(master.questions)
 
 

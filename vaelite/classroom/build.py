@@ -107,12 +107,12 @@ class Otter(Plain):
 
     def question(self, question):
         """Otter's cells of a question: the answer, the tests, the hidden ones."""
-        marks = question.answer
         hidden = [f"# HIDDEN\n{test}" for test in self.tests(question.hidden)]
+        head = f"name: {question.name}", f"points: {question.points}", "all_or_nothing: true"
         return [
-            self.raw("# BEGIN QUESTION", f"name: {question.name}", f"points: {question.points}"),
+            self.raw("# BEGIN QUESTION", *head),
             self.raw("# BEGIN SOLUTION"),
-            self.code(marks),
+            self.code(question.answer),
             self.raw("# END SOLUTION"),
             self.raw("# BEGIN TESTS"),
             *map(self.code, self.tests(question.tests) + hidden),
@@ -149,7 +149,7 @@ class Nbgrader(Plain):
         return [
             self.code(answer, nbgrader=_nbgrader(question.name, "code", solution=True)),
             self.code(
-                "\n".join([*hidden, question.tests]),
+                "\n".join([question.tests, *hidden]),
                 nbgrader=_nbgrader(f"test_{question.name}", "code", question.points, locked=True),
             ),
         ]
