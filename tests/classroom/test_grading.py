@@ -403,3 +403,33 @@ def test_a_class_of_200(master, tmp_path):
     table = class_tables(grades)
     assert re.search(r"fit +5 +\d+ +0 +\d+\n", table)
     assert "student001.py" in table
+
+
+OWN = """def doubles(double):
+    assert double(LIMIT) == 2 * LIMIT, f"The double of {LIMIT} is more."
+    assert np.all(double(np.ones(3)) == 2 * np.ones(3))"""
+QUESTION = """# QUESTION double: 3 points
+def double(x):
+    # BEGIN SOLUTION
+    return 2 * x
+    # END SOLUTION
+
+
+check(double, doubles)"""
+
+
+def test_an_exercise_with_a_test_of_its_own(server, tmp_path):
+    import nbformat
+
+    head = "import numpy as np\nfrom vaelite.classroom import check\nLIMIT = 7"
+    cells = [nbformat.v4.new_code_cell(source) for source in (head, OWN, QUESTION)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "master.ipynb")
+    own = read_assignment(tmp_path / "master.ipynb")
+    for body, points, says in (
+        ("return x + x", 3, "Right."),
+        ("return x", 0, "Not right yet. The double of 7 is more."),
+        ("...", 0, "Not written yet."),
+    ):
+        (tmp_path / "a.py").write_text(f"def double(x):\n    {body}")
+        (result,) = grade(tmp_path / "a.py", own, server).results
+        assert (result.points, repr(result.verdict)) == (points, says)
