@@ -139,7 +139,8 @@ def adapt_links(app, docname, source):
         if module := module_name(target):
             page = f"_modules/{module.replace('.', '/')}.html{anchor(module, text)}"
             return f"<a href='{from_page(docname, page)}'>{text}</a>"
-        if target.exists() and (target.is_relative_to(DOCS) or target.suffix == ".ipynb"):
+        is_tutorial = target.match("tutorials/[0-9]*.ipynb")
+        if target.exists() and (target.is_relative_to(DOCS) or is_tutorial):
             page = target.relative_to(DOCS if target.is_relative_to(DOCS) else ROOT)
             return f"[{text}]({from_page(docname, page)}{fragment})"
         return text  # tests, benchmarks, LICENSE: not on the site

@@ -36,18 +36,20 @@ MODULES = """
     plots.grid plots.training plots.latent plots.images plots.graphs plots.inference
     plots.interactive plots
     classroom.theorems
-    classroom.verdict classroom.answers classroom.cases
+    classroom.verdict classroom.answers classroom.cases classroom.portable
     classroom.questions.base classroom.questions.densities classroom.questions.latent
     classroom.questions.losses classroom.questions.pixels classroom.questions.optimizer
     classroom.questions.stopping classroom.questions.estimators
-    classroom.diagnosis classroom.loops classroom.checker classroom.predictions
-    classroom.mine classroom
+    classroom.diagnosis classroom.loops classroom.pictures classroom.sampling classroom.checker
+    classroom.predictions classroom.mine classroom
     classroom.exercises.latent_variables classroom.exercises.three_ways
     classroom.exercises.gradients classroom.exercises.mean_field
     classroom.solutions
     classroom.exercises.gaussian_vae classroom.exercises.bernoulli_vae
     classroom.exercises.categorical classroom.exercises.blurry_samples
     classroom.exercises.other_networks
+    classroom.slicing classroom.assignment classroom.build classroom.wire
+    classroom.remote classroom.worker classroom.grading classroom.__main__
     sklearn dask
     __init__ __main__
 """

@@ -98,7 +98,7 @@ def test_every_module_is_on_the_reference_page():
     package = Path(vaelite.__file__).parent
     for path in package.rglob("*.py"):
         name = ".".join(path.relative_to(package).with_suffix("").parts).removesuffix(".__init__")
-        assert name in LISTED or name.startswith("__"), name
+        assert name in LISTED or name.rpartition(".")[2].startswith("__"), name
 
 
 def test_every_tutorial_is_listed():

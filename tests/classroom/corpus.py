@@ -45,9 +45,10 @@ class Entry:
         """The last function that the code defines."""
         import math
 
+        import matplotlib.pyplot as plt
         from scipy import special, stats
 
-        scope = {"np": np, "anp": anp, "vaelite": vaelite}
+        scope = {"np": np, "anp": anp, "vaelite": vaelite, "plt": plt}
         scope |= {"math": math, "special": special, "stats": stats}
         names = set(scope)
         exec(compile(self.code, f"<{self.id}>", "exec"), scope)

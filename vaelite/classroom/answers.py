@@ -86,7 +86,7 @@ class Answer:
             kind = type(function).__name__
             raise Fault("no function", f"Pass the function itself; this is of type {kind}.")
         self.function, self.printed = function, None
-        self.names = tuple(inspect.signature(function).parameters) if names is None else names
+        self.names = _parameters(function) if names is None else names
 
     def __call__(self, *arguments, **keywords):
         """Return the answer's result, or raise a `Fault`."""
@@ -179,6 +179,14 @@ def meaning_of(error):
 def _why_nothing(result, function):
     """Why there is no result: nothing at all for a stub."""
     return "" if result is ... or _is_stub(function) else ("It returned None: is a return missing?")
+
+
+def _parameters(function):
+    """The names of a function's parameters; none if it does not say."""
+    try:
+        return tuple(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return ()
 
 
 def _code(function):

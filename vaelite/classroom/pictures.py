@@ -59,7 +59,8 @@ def verdict_on_plot(function, seed):
     try:
         answer = Answer(function, ("mu", "labels"))
         for n, classes in CASES:
-            mu = np.round(8 * rng.normal(size=(n, 2)) + np.arange(n)[:, None]) / 8
+            mu = np.round(8 * rng.normal(size=(n, 2))) / 8
+            mu[:, 0] = rng.permutation(n) / 8 - 3  # no two points are in the same place
             labels = rng.permutation(np.resize(np.arange(classes), n))
             points = _shown(answer(mu, labels))
             broken = broken or _first_broken(points, mu, labels)

@@ -1,7 +1,7 @@
 """A submission's function in another process, called as if it were here.
 
-A `Nursery` is the process of worker.py, which forks for every function. What comes back
-is numbers. So nothing that a submission does can reach the right values, or the
+A `ForkServer` is the process of worker.py, which forks for every function. What comes
+back is numbers. So nothing that a submission does can reach the right values, or the
 verdict.
 """
 
@@ -29,6 +29,7 @@ from .wire import LARGEST, SIZE, decoded, nonsense, write
 PORTABLE = LinearDecoder, QuadraticLoss
 WORKER = Path(__file__).with_name("worker.py")
 LONGEST_START = 120  # seconds, for the imports of the process that forks
+IMPORTED_ONCE = "matplotlib.pyplot", "scipy.special", "scipy.stats"  # before forks that need them
 KEPT = "PATH", "PYTHONPATH", "LANG", "VIRTUAL_ENV"  # of the environment
 
 
@@ -51,7 +52,7 @@ class Limits:
     megabytes: int = 256
 
 
-class Nursery:
+class ForkServer:
     """The process that forks for every function; use it in a ``with``."""
 
     def __init__(self, limits=None):
@@ -104,7 +105,9 @@ class Nursery:
         Fault
             If there is no such function.
         """
-        remote = Remote(self)
+        text = "\n".join(source for _, source in cells)
+        modules = [each for each in IMPORTED_ONCE if each.rpartition(".")[2] in text]
+        remote = Remote(self, modules)
         try:
             remote.ask("load", cells, name, names)
         except BaseException:
@@ -119,13 +122,13 @@ class Remote:
     autograd can differentiate it: the derivative is computed where the function is.
     """
 
-    def __init__(self, nursery):
-        self.limits, self.fault, self.callbacks = nursery.limits, None, []
+    def __init__(self, server, modules=()):
+        self.limits, self.fault, self.callbacks = server.limits, None, []
         self.start, self.process = math.inf, None  # the first reply waits for imports
         self.replies, theirs_out = os.pipe()
         theirs_in, self.requests = os.pipe()
-        order = json.dumps([self.limits.seconds, self.limits.megabytes]).encode()
-        socket.send_fds(nursery.orders, [order], [theirs_in, theirs_out])
+        order = json.dumps([self.limits.seconds, self.limits.megabytes, modules]).encode()
+        socket.send_fds(server.orders, [order], [theirs_in, theirs_out])
         for descriptor in (theirs_in, theirs_out):
             os.close(descriptor)
         self.process = self._receive()["process"]

@@ -1,13 +1,46 @@
-"""What the tutorials go on with until the answer to an exercise is right.
+"""What a notebook goes on with until the answer to an exercise is right.
 
-Most exercises ask for a function that the library has. These are the others.
+Most exercises ask for a function that the library has. These are the others, of the
+tutorials and of the assignment.
 """
 
 import numpy as np
 from scipy import special
 
+from ..data.batches import minibatches
 from ..likelihoods import Bernoulli
 from ..terms import HALF_LOG_2PI
+from .questions.losses import NEGELBO
+from .questions.optimizer import ADAM
+
+negelbo, adam = NEGELBO.expected, ADAM.expected
+
+
+def fit(step, evaluate, train, test, should_stop, latent_dim, batch_size, rng):
+    """The training loop; its arguments are those of the exercise `check.fit`."""
+    noise, losses = rng.normal(size=(len(test), latent_dim)), []
+    while not losses or not should_stop(losses):
+        for x in minibatches(train, batch_size, train.dtype, shuffle=True, rng=rng):
+            step(x, rng.normal(size=(len(x), latent_dim)))
+        losses.append(float(np.mean(evaluate(test, noise))))
+    return losses
+
+
+def samples(encode, decode, x, n, latent_dim, rng):
+    """n images from the prior; the arguments are those of `check.samples`."""
+    return decode(rng.normal(size=(n, latent_dim)))
+
+
+def latent_plot(mu, labels):
+    """The codes in the plane, a color for each label; as for `check.latent_plot`."""
+    import matplotlib.pyplot as plt
+
+    _, ax = plt.subplots()
+    for number, label in enumerate(np.unique(labels)):
+        ax.plot(*mu[labels == label].T, ".", color=f"C{number}", label=label)
+    ax.legend(frameon=False)
+    ax.set(xlabel="mean of z1", ylabel="mean of z2")
+    return ax
 
 
 def restore(loss, D, K):

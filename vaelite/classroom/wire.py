@@ -37,6 +37,8 @@ def encoded(value):
         array = np.ascontiguousarray(as_numbers(value if points is None else points))
     except Fault:
         return {"other": type(value).__name__}
+    if array.nbytes > LARGEST / 2:
+        raise Fault("no numbers", "Its result is too large.")
     text = base64.b64encode(array.astype("<f8").tobytes()).decode("ascii")
     return {"array": text, "shape": array.shape}
 
