@@ -453,8 +453,13 @@ class Cluster:
         return self._call(function, rows, shared, same)
 
     def _call(self, function, rows, shared, same):
-        sent = self.client.scatter(list(shared), broadcast=True, hash=False) if shared else []
+        # As tasks, not by scatter: Dask computes a task again if its worker dies.
+        sent = [self.client.submit(_same, value, pure=False) for value in shared]
         futures = [
             self.client.submit(function, *values, *sent, pure=False, **same) for values in rows
         ]
         return self.client.gather(futures)
+
+
+def _same(value):
+    return value
