@@ -14,9 +14,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "tutorials"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 SAID_LINES = 60  # by the name of the first notebook
-ILLUSTRATED = [
-    NOTEBOOKS[k] for k in (0, 2, 3, 4)
-]  # those with a picture for at most 150 words, and recorded predictions
+ILLUSTRATED = NOTEBOOKS[:6]  # those with a picture for at most 150 words, and recorded predictions
 EACH_ILLUSTRATED = pytest.mark.parametrize("path", ILLUSTRATED, ids=lambda path: path.stem)
 SAID_AT_THE_START = {"01": 1} | dict.fromkeys(("00", "02", "03", "04", "05"), 0)  # of **Predict**
 LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]+)(?:#[^)]*)?\)")
