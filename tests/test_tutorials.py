@@ -127,7 +127,7 @@ def test_pictures_say_more_than_words():
     assert sum(each.values()) / len(each) <= 150, each
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS[:6], ids=lambda path: path.stem)
+@EACH_ILLUSTRATED
 def test_a_picture_is_in_the_first_ten_cells(path):
     first = json.loads(path.read_text(encoding="utf-8"))["cells"][:10]
     outputs = [output for cell in first for output in cell.get("outputs", ())]
