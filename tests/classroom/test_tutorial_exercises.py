@@ -199,6 +199,7 @@ WRONG_CASES = [(test, *pair) for test, answers in WRONG.items() for pair in answ
 
 
 def name(value):
+    """Of a function, or a mistake; the same in every process, as parallel tests need it."""
     return getattr(value, "__name__", value)
 
 
@@ -209,7 +210,7 @@ def test_right_answers_pass(test, answer, form):
     assert verdict.ok, verdict
 
 
-@pytest.mark.parametrize(("test", "mistake", "answer"), WRONG_CASES, ids=str)
+@pytest.mark.parametrize(("test", "mistake", "answer"), WRONG_CASES, ids=name)
 def test_wrong_answers_do_not(test, mistake, answer):
     with np.errstate(all="ignore"):
         verdict = check(answer, test)
