@@ -54,9 +54,9 @@ def posterior(vae, x, q=None, n_nodes=401, ax=None):
         _draw_ellipse(ax, mu, logsigma, color=color, linestyle=style, label=f"{name}, 95 %")
         radius = CIRCLE / 2 * np.exp(logsigma)
         spans = np.minimum(spans[0], mu - radius), np.maximum(spans[1], mu + radius)
-    margin = 0.15 * (spans[1] - spans[0])
-    (left, bottom), (right, top) = spans[0] - margin, spans[1] + margin
-    ax.set(xlim=(left, right), ylim=(bottom, top), xlabel="z1", ylabel="z2", aspect="equal")
+    center, half = (spans[0] + spans[1]) / 2, 0.65 * np.max(spans[1] - spans[0])  # a square
+    limits = np.transpose([center - half, center + half])
+    ax.set(xlim=limits[0], ylim=limits[1], xlabel="z1", ylabel="z2", aspect="equal")
     ax.legend(frameon=False)
     ax.set_title("Exact posterior p(z|x), shaded, and q")
     return ax
