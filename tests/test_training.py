@@ -122,7 +122,7 @@ def test_the_best_parameters_come_back(plan):
     assert solution.best_epoch < solution.n_epochs
     assert nll + kl == pytest.approx(loss)
     assert np.mean(loss) == pytest.approx(solution.history["val_loss"][solution.best_epoch - 1])
-    assert "4 epochs" in solution.stop_reason
+    assert "for 2 epochs" in solution.stop_reason
 
 
 def test_where_the_learning_rate_falls_training_goes_on_from_the_best_epoch(plan):

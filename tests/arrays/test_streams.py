@@ -65,7 +65,7 @@ def draw_float32(n):
 def test_addresses_never_change():
     """If a value changed, every seed would give other numbers."""
     names = ["INIT", "SPLIT", "SHUFFLE", "NOISE", "EVALUATE", "TRIAL", "TEST", "SCORE", "SAMPLE"]
-    names += ["RECONSTRUCT", "EVIDENCE", "INFER", "MEASURE", "KL_SPLIT", "GAPS"]
+    names += ["RECONSTRUCT", "EVIDENCE", "INFER", "MEASURE", "KL_SPLIT", "GAPS", "SHARD"]
     assert {stream.name: stream.value for stream in Stream} == {n: i for i, n in enumerate(names)}
 
 

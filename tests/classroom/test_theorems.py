@@ -160,6 +160,8 @@ def test_a_hypothesis_test_around_refuted_changes_nothing():
 
 
 def test_nothing_depends_on_assert_which_python_can_remove():
-    for path in Path(vaelite.__file__).parent.rglob("*.py"):
+    """Only tests of exercises may: `check` gives no verdict where assert is removed."""
+    package = Path(vaelite.__file__).parent
+    for path in set(package.rglob("*.py")) - set((package / "classroom/exercises").iterdir()):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)], path

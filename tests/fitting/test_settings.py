@@ -71,14 +71,14 @@ def test_settings_of_the_wrong_type(settings, message):
 
 
 def test_one_rule_can_serve_several_fits(digits, quick):
-    rule = vaelite.HeldOut(tol=0.3, patience=2)
+    rule = vaelite.HeldOut(tol=0.3, patience=4)
     settings = {**quick, "stopping": rule, "learning_rate": 0.01, "max_epochs": 100}
     first, second = (vaelite.fit(digits[0][:400], **settings) for _ in range(2))
     assert first.converged
     assert "for 2 epochs" in first.stop_reason
     assert "0.3 nats" in first.stop_reason
     assert first.n_epochs == second.n_epochs
-    named = {"stopping": "heldout", "tol": 0.3, "patience": 2}
+    named = {"stopping": "heldout", "tol": 0.3, "patience": 4}
     assert vaelite.fit(digits[0][:400], **{**settings, **named}).n_epochs == first.n_epochs
     assert (rule.best, rule.failures, rule.dropped) == (float("inf"), 0, 0)
 
