@@ -137,6 +137,7 @@ def test_the_evidence_of_a_thousand_rows_is_that_of_the_call_on_them(model):
     assert str(found).startswith(f"{found.value.mean():.3f}")
 
 
+@pytest.mark.slow
 def test_the_evidence_agrees_with_the_integral(model):
     blocks = da.from_array(FEW[:20], chunks=(10, 6))
     (found,) = dask.compute(vaelite.dask.log_evidence(model, blocks, n_samples=400))
@@ -215,13 +216,17 @@ FITS = {
 }
 
 
+def slow_unless(name, *fast):
+    return pytest.param(name, marks=[] if name in fast else [pytest.mark.slow])
+
+
 def sharded(client=None, **settings):
     settings = {"X": FEW, **SHARDED, **settings}
     return vaelite.dask.fit(client, settings.pop("X"), **settings)
 
 
 @pytest.mark.filterwarnings("ignore::vaelite.FitWarning")
-@pytest.mark.parametrize("name", FITS)
+@pytest.mark.parametrize("name", [slow_unless(name, "epochs", "held out") for name in FITS])
 def test_a_fit_on_a_cluster_is_the_fit_in_one_process(client, name):
     X = FITS[name].get("X", FEW)
     blocks = {**FITS[name], "X": da.from_array(X, chunks=(61, 4))}
@@ -325,6 +330,7 @@ class _Recorder:
         self.got.update(grads)
 
 
+@pytest.mark.slow
 def test_a_sharded_fit_learns_what_the_plain_fit_learns():
     X = vaelite.load_digits()[0][:500]
     settings = {"hidden_dim": 16, "max_epochs": 15, "stopping": "epochs", "rng": 0}

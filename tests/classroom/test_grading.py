@@ -85,6 +85,7 @@ def test_an_empty_submission(graded, master):
         assert {result.verdict.mistake for result in results.values()} == {"not written"}
 
 
+@pytest.mark.slow
 def test_grades_are_the_same_on_every_run(graded, master):
     wrong = solved(master, neglogprior="def neglogprior(z):\n    return np.sum(z**2, axis=1) / 2")
     found, results = graded(wrong)
