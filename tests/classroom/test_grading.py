@@ -384,10 +384,11 @@ def test_grading_takes_few_seconds_and_little_memory(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_class_of_200(master, tmp_path):
-    """Each student has one mistake of the corpus, or none; one of twenty hangs."""
+def test_a_class(master, tmp_path):
+    """Every second student has one mistake of the corpus. (With 200 students: minutes.)"""
+    n = 40
     wrong = [entry for entry in entries() if not entry.right and entry.term in ("fit", "adam")]
-    for student in range(200):
+    for student in range(n):
         entry = wrong[student % len(wrong)]
         code = HEAD + entry.code.replace("def adam_step", "def adam")
         text = solved(master, **{entry.term: code} if student % 2 else {})
@@ -396,13 +397,15 @@ def test_a_class_of_200(master, tmp_path):
         grades = [
             grade(path, master, server, name=name) for name, path in submissions([tmp_path]).items()
         ]
-    assert len(grades) == 200
+    assert len(grades) == n
     for student, found in enumerate(grades):
         entry = wrong[student % len(wrong)]
         mistakes = {r.question: r.verdict.mistake for r in found.results if not r.verdict.ok}
         assert mistakes == ({entry.term: entry.name} if student % 2 else {})
     table = class_tables(grades)
-    assert re.search(r"fit +5 +\d+ +0 +\d+\n", table)
+    failed = sum(wrong[student % len(wrong)].term == "fit" for student in range(1, n, 2))
+    row = next(line.split() for line in table.splitlines() if line.startswith("fit "))
+    assert row[2:] == [f"{n - failed}", "0", f"{failed}"]  # right, not written, wrong
     assert "student001.py" in table
 
 
