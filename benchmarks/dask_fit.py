@@ -85,7 +85,7 @@ def measured(rounds):
             times = {b: synchronization_seconds(None, b, rounds) for b in MEASURED}
         else:
             settings = {"n_workers": workers, "threads_per_worker": 1, "memory_limit": "2GB"}
-            cluster = LocalCluster(dashboard_address=None, **settings)
+            cluster = LocalCluster(dashboard_address=":0", **settings)
             with cluster, Client(cluster) as client:
                 times = {b: synchronization_seconds(client, b, rounds) for b in MEASURED}
         for batches, seconds in times.items():

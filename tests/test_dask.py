@@ -35,7 +35,7 @@ SHARDED = {"shards": 4, "hidden_dim": 8, "batch_size": 40, "rng": 0, "log_every"
 def cluster(**settings):
     """A client of a cluster on this machine, and nothing that is left behind."""
     given = {"n_workers": 1, "threads_per_worker": 1, "memory_limit": "1GB", **settings}
-    local = LocalCluster(dashboard_address=None, **given)
+    local = LocalCluster(dashboard_address=":0", **given)
     with local, Client(local) as client:
         yield client
 
