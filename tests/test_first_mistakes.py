@@ -12,7 +12,7 @@ QUICK = {"hidden_dim": 8, "max_epochs": 1, "stopping": "epochs", "rng": 0}
 
 @pytest.fixture(scope="module")
 def names():
-    """What a newcomer's session has: data, a fitted model, a shorthand."""
+    """What a newcomer has: data, a fitted model, a shorthand."""
     rng = np.random.default_rng(0)
     return {
         "np": np,
