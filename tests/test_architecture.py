@@ -131,7 +131,7 @@ def test_every_folder_is_a_package():
 
 
 def test_import_loads_nothing_heavy():
-    heavy = ("matplotlib", "scipy.stats", "tqdm", "pooch", "cupy", "hypothesis")
+    heavy = ("matplotlib", "scipy.stats", "scipy.optimize", "tqdm", "pooch", "cupy", "hypothesis")
     heavy += ("sklearn", "joblib", "pandas", "dask", "distributed")
     code = f"import sys, vaelite; print(*(m for m in {heavy} if m in sys.modules))"
     command = [sys.executable, "-c", code]

@@ -7,7 +7,6 @@ from autograd import elementwise_grad
 from autograd.extend import defvjp
 from autograd.numpy.numpy_vjps import unbroadcast_f
 from autograd.tracer import getval
-from scipy.optimize import newton
 
 from ..checks import check_floats, warn
 from ..networks.base import Head
@@ -90,6 +89,8 @@ class ContinuousBernoulli(Likelihood):
 
     def constant(self, x):
         """Return the logits with the mean of each column, by Laplace's rule."""
+        from scipy.optimize import newton  # here: it takes long to import
+
         mean = (x.sum(axis=0, dtype=np.float64) + 1) / (len(x) + 2)
         mean = np.clip(mean, SATURATED, 1 - SATURATED)
         y = 2 * mean - 1
