@@ -22,7 +22,7 @@ TUTORIALS = "0[0-5]*.ipynb"  # the later ones train for minutes in a browser
 NOT_IN_PYODIDE = ("autograd>=1.9",)  # of vaelite's requirements; pure Python
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 INSTALL = (
-    "# In the browser: installs vaelite from this site. It takes half a minute, once.\n"
+    "# In the browser: installs vaelite from this site. It takes some time, once.\n"
     "%pip install -q vaelite"
 )
 PIP = sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"

@@ -112,7 +112,7 @@ def score_samples(model, X, rng: Seed = 0, *, n_samples=None, condition=None):
     Notes
     -----
     Without ``n_samples`` each row has noise of its own. To know where in the stream a
-    block begins, this function draws all of it once, about 10 ns per number.
+    block begins, this function draws all of it once.
     """
     check_posterior(model)
     X, noise = _in_batches(model, X), sampling_generator(rng, Stream.SCORE)
