@@ -1,5 +1,6 @@
 """Inference without an encoder, compared with the exact posterior and with an encoder."""
 
+import copy
 from itertools import pairwise
 
 import numpy as np
@@ -115,18 +116,20 @@ def test_without_a_q_it_starts_at_the_best_of_some_codes_from_the_prior(trained,
     assert np.mean(ranks) < 0.03  # the best of 100 is in the best percent, on average
 
 
-def test_without_a_q_each_row_keeps_the_better_of_two_starts(trained, digits):
-    X = digits[0][:60]
-    both = vaelite.infer(trained, X, n_steps=100)
-    of_prior = vaelite.infer(trained, X, observed=np.ones(64, bool), n_steps=100)
-    of_encoder = vaelite.infer(trained, X, trained.encode(X), n_steps=100)
-    found, *single = (
-        vaelite.elbo(trained, X, 500, q=q).value for q in (both, of_prior, of_encoder)
-    )
+@pytest.mark.parametrize("encoder", ["trained", "mirrored"])
+def test_without_a_q_each_row_keeps_the_better_of_two_starts(encoder, trained, digits):
+    vae, X = copy.deepcopy(trained), digits[0][:60]
+    if encoder == "mirrored":  # its codes are far from the right ones, for most images
+        vae.params["encoder.mu.W"] *= -1
+        vae.params["encoder.mu.b"] *= -1
+    both = vaelite.infer(vae, X, **STANDING)
+    of_prior = vaelite.infer(vae, X, observed=np.ones(64, bool), **STANDING)
+    of_encoder = vaelite.infer(vae, X, vae.encode(X), **STANDING)
+    found, *single = (vaelite.elbo(vae, X, 500, q=q).value for q in (both, of_prior, of_encoder))
     best = np.maximum(*single)
-    assert np.abs(single[0] - single[1]).max() > 0.3  # the starts do not lead to the same mode
-    assert found == pytest.approx(best, abs=0.4)
-    assert found.mean() > best.mean() - 0.05
+    alone = single if encoder == "mirrored" else single[:1]
+    assert all(np.mean(of_one < best - 1) > 0.3 for of_one in alone)  # one start is not enough
+    assert np.mean(found > best - 1) > 0.85  # the choice is of 100 samples: not always right
 
 
 LIKELIHOODS = ["bernoulli", vaelite.Gaussian(sigma="pixel"), vaelite.Categorical(17)]
