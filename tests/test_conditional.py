@@ -223,6 +223,7 @@ def test_figures(conditional, data):
         vaelite.kl_split(conditional, X)
 
 
+@pytest.mark.slow
 def test_samples_of_each_digit_are_classified_as_that_digit(data):
     """The classifier is trained on real digits only, and classifies most test digits correctly."""
     X, C, y = data

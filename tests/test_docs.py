@@ -22,7 +22,20 @@ NEEDS = {  # extras
     ],
 }
 PAGES = sorted(path for path in DOCS.rglob("*.md") if not {"_build", "generated"} & set(path.parts))
-SLOW = {"dask.md", "gallery.md", "projects.md"}  # pages that take more than some seconds
+SLOW = {  # pages whose code takes more than some seconds
+    "dask.md",
+    "gallery.md",
+    "identities.md",
+    "projects.md",
+    "reproduction.md",
+    "guide/data.md",
+    "guide/doctor.md",
+    "guide/likelihoods.md",
+    "guide/objectives.md",
+    "guide/reading_a_loss.md",
+    "guide/stopping.md",
+    "guide/troubleshooting.md",
+}
 README = (ROOT / "README.md").read_text(encoding="utf-8")  # whose blocks test_readme runs
 
 

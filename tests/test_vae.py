@@ -23,7 +23,7 @@ def losses(vae):
 
 
 def test_fit_learns_the_digits(digits):
-    vae = vaelite.fit(digits[0], hidden_dim=128, max_epochs=60, rng=0, stopping="epochs")
+    vae = vaelite.fit(digits[0], hidden_dim=64, max_epochs=30, rng=0, stopping="epochs")
     assert vae.history["train_loss"][-1] < vae.history["train_loss"][0] - 10
     assert vae.score(digits[0]) > 5
     mu, _ = vae.encode(digits[0])

@@ -136,7 +136,7 @@ def test_terms_that_return_nothing_or_fail_in_several_ways():
 
     failures = refuted(Terms(neglogprior=nothing), 1)
     assert "neglogprior returned None" in failures["densities_match_scipy"]
-    assert "\n  x = [[" in refuted(Terms(neglogprior=several))["densities_match_scipy"]
+    assert "\n  x = [[" in refuted(Terms(neglogprior=several), 30)["densities_match_scipy"]
 
 
 def test_arguments_that_are_not_terms_are_refused():

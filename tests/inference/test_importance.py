@@ -26,7 +26,7 @@ def linear():
 
 @pytest.fixture(scope="module")
 def trained(digits):
-    return vaelite.fit(digits[0], hidden_dim=128, max_epochs=100, stopping="epochs", rng=0)
+    return vaelite.fit(digits[0], hidden_dim=64, max_epochs=40, stopping="epochs", rng=0)
 
 
 def test_samples_from_the_prior_help_a_q_that_misses_a_part_of_the_posterior(linear):
@@ -101,8 +101,8 @@ def test_custom_terms_and_other_likelihoods(digits, quick):
     assert np.abs((found.value - exact) / found.standard_error).max() < 4
     levels = np.rint(digits[0] * 16).astype(np.uint8)
     vae = vaelite.fit(levels, **quick, likelihood=vaelite.Categorical(17))
-    exact, _ = vaelite.Quadrature(vae, n_nodes=101, extent=12).log_evidence(levels[:3])
-    found = vaelite.log_evidence(vae, levels[:3], 5000)
+    exact, _ = vaelite.Quadrature(vae, n_nodes=61, extent=12).log_evidence(levels[:3])
+    found = vaelite.log_evidence(vae, levels[:3], 1000)
     assert np.abs((found.value - exact) / found.standard_error).max() < 4
 
 

@@ -33,7 +33,7 @@ def test_its_loss_is_the_reconstruction_alone(autoencoder, digits):
 
 
 def test_it_reconstructs_better_than_a_vae_and_its_codes_do_not_follow_the_prior(digits, quick):
-    X, settings = digits[0], {**quick, "max_epochs": 40}
+    X, settings = digits[0], {**quick, "max_epochs": 12}
     ae, vae = vaelite.fit_autoencoder(X, **settings), vaelite.fit(X, **settings)
     errors = [np.mean((X - model.reconstruct(X)) ** 2) for model in (ae, vae)]
     assert errors[0] < errors[1]

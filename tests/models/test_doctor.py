@@ -61,7 +61,7 @@ def healthy(kind, seed, **settings):
     return vae, X[:-200], X[-200:]
 
 
-@pytest.mark.parametrize(("kind", "seed"), [("digits", 0), ("bernoulli", 1), ("linear", 2)])
+@pytest.mark.parametrize(("kind", "seed"), [("bernoulli", 1), ("linear", 2)])
 def test_a_healthy_fit_has_no_finding(kind, seed):
     diagnosis = doctor(*healthy(kind, seed, learning_rate=3e-3, patience=10))
     assert diagnosis.names == (), str(diagnosis)

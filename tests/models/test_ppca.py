@@ -96,6 +96,7 @@ LINEAR = {
 }
 
 
+@pytest.mark.slow
 def test_a_linear_vae_trained_from_random_weights_reaches_the_maximum_likelihood(digits):
     X = digits[0].astype(np.float64)
     vae = vaelite.fit(X, **LINEAR, batch_size=len(X), learning_rate=3e-3, max_epochs=2000)
