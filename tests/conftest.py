@@ -23,6 +23,8 @@ def pytest_configure(config):
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of the processes that start now
 
 
+collect_ignore = ["user_script.py"]  # test_types runs it; to look for doctests would run it too
+
 QUICK = {"hidden_dim": 32, "max_epochs": 4, "stopping": "epochs", "rng": 0}
 
 
