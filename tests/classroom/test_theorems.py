@@ -52,7 +52,7 @@ def documented():
 
 @pytest.mark.parametrize("mistake", MUTANTS)
 def test_each_mistake_breaks_a_theorem(mistake):
-    assert any(seen(mistake, name, max_examples=20) for name in THEOREMS)
+    assert any(seen(mistake, name, max_examples=20) for name in documented()[mistake])
 
 
 def test_every_theorem_finds_a_mistake():
@@ -154,7 +154,7 @@ def test_a_hypothesis_test_around_refuted_changes_nothing():
     @settings(max_examples=2, database=None)
     @given(st.integers())
     def test(number):
-        assert refuted(Terms(), max_examples=2) == {}
+        assert refuted(Terms(), max_examples=1) == {}
 
     test()
 
