@@ -90,7 +90,9 @@ def strip():
 
     def variances(ax):
         plots.estimator_variances(nll_of(vae, image), *in_float64(vae.encode(image)), ax=ax)
-        ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))  # the free sixth place
+        # in the free sixth place, which the layout need not make wider
+        legend = ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.02, 1))
+        legend.set_in_layout(False)
 
     draw = [
         titled("codes", plots.latent_means, vae, X, y),

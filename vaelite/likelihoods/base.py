@@ -114,7 +114,7 @@ def check_unit_interval(summary, why, alternative):
     low, high = summary.low.min(), summary.high.max()
     outside = np.flatnonzero((summary.low < -ROUNDING) | (summary.high > 1 + ROUNDING))
     if outside.size:
-        advice = f"rescale X, or pass likelihood={alternative}"
+        advice = f"rescale X, or pass likelihood=vaelite.{alternative}"
         if low >= 0 and high <= 255:
             advice = (
                 "divide by 255"

@@ -48,7 +48,8 @@ def check_image_shape(images, image_shape):
     if math.prod(image_shape) != D:
         raise ValueError(
             f"images of {D} numbers are not {image_shape[0]}x{image_shape[1]}; pass "
-            "image_shape=(rows, columns)"
+            "image_shape=(rows, columns); for data that are not images, there is "
+            "plots.latent_means"
         )
     return image_shape
 
