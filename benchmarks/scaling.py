@@ -112,7 +112,7 @@ def draw(results, path):
     axes[0, 0].set_ylabel("milliseconds per step")
     axes[1, 0].set_ylabel("resident memory, MB")
     figure.suptitle("Time of a step and memory of a fit")
-    figure.savefig(path, dpi=80)
+    figure.savefig(path, dpi=200)
 
 
 def table(results):

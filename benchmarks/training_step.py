@@ -158,7 +158,7 @@ def draw(results, path):
     ax.set_ylabel("time of a step / its matrix products alone")
     ax.set_title("A training step, as a multiple of its floor")
     ax.legend(frameon=False, fontsize=8, ncols=2)
-    figure.savefig(path, dpi=100)
+    figure.savefig(path, dpi=200)
 
 
 def main():

@@ -190,7 +190,7 @@ def convolution(epochs=10):
         ax.set_title(f"{name}: samples, E[x|z]")
         ax = plots.reconstructions(vae, X_test, 10, ax=axes[f"rows {number}"])
         ax.set_title(f"{name}: test images, and their reconstructions")
-    figure.savefig(FOLDER / "convolution.png", dpi=80)
+    write(figure, "convolution")
 
 
 def timed_fit(X, X_test, seconds=None, **settings):
