@@ -160,15 +160,14 @@ def line(rows):
     best = max(means, key=means.get, default="")
     elbo = np.array([row["elbo"] for row in default])
     ppca = np.mean([row["ppca"] or np.nan for row in default])
-    print(f"{rows[0]['data']:12}{ppca:9.2f}{elbo.mean():9.2f}{elbo.std():7.2f}", end="")
-    print(f"{seconds(default):6.1f}s", end="")
+    text = f"{rows[0]['data']:12}{ppca:9.2f}{elbo.mean():9.2f}{elbo.std():7.2f}{cpu(default):6.1f}s"
     if best:
-        print(f"{means[best]:9.2f}{seconds(by_settings[best]):6.1f}s  {best}", end="")
-    print()
+        text += f"{means[best]:9.2f}{cpu(by_settings[best]):6.1f}s  {best}"
+    print(text)
 
 
-def seconds(rows):
-    """The median CPU time of some fits."""
+def cpu(rows):
+    """The median CPU time of some fits, in seconds."""
     return np.median([row["seconds"] for row in rows])
 
 

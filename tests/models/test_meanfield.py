@@ -55,14 +55,14 @@ def test_it_improves_on_the_encoder_and_changes_nothing(trained, digits):
     assert np.mean(gain > -0.1) > 0.95
 
 
-def test_the_inference_of_a_row_does_not_depend_on_other_rows(trained, digits):
-    X = digits[0][:200]  # more than a chunk
-    whole = vaelite.infer(trained, X, trained.encode(X), n_steps=200)
-    X, of_whole = X[150:], [array[150:] for array in whole]
-    part = vaelite.infer(trained, X, trained.encode(X), n_steps=200, rng=1)
-    elbos = [vaelite.elbo(trained, X, 1000, q=q).value for q in (of_whole, part)]
-    # A row with two modes may find another one with other noise.
-    assert np.mean(np.abs(elbos[0] - elbos[1]) < 0.1) > 0.9
+def test_the_inference_of_a_row_does_not_depend_on_other_rows(linear):
+    """In a linear model: there the best q is the only maximum, so noise does not choose it."""
+    vae, exact, X = linear
+    settings = {"n_steps": 200, "n_samples": 20}  # 60 rows are more than a chunk
+    whole = vaelite.infer(vae, X, vae.encode(X), **settings)
+    X, of_whole = X[40:], [array[40:] for array in whole]
+    part = vaelite.infer(vae, X, vae.encode(X), rng=1, **settings)
+    assert exact.elbo(X, *of_whole) == pytest.approx(exact.elbo(X, *part), abs=0.01)
 
 
 def test_determinism(trained, digits):

@@ -233,7 +233,8 @@ def exact_gradient(nll, mu, logsigma, n_nodes=64):
         As for `pathwise`.
     n_nodes : int
         Nodes per latent. The result is exact if nll is a polynomial in z of a degree up
-        to ``2 * n_nodes - 2``.
+        to ``2 * n_nodes - 2``. For a network of ReLUs, raise it until the result no
+        longer changes.
 
     Returns
     -------
