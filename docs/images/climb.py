@@ -104,17 +104,17 @@ def draw_q(ax, found, step, linewidth=2.5, alpha=1):
 
 
 def draw_stairs(ax, found, step):
-    """Draw the ELBO by step as nats below the exact log p(x), on a logarithmic scale."""
+    """Draw the ELBO by step as nats below the exact log p(x), on a logarithmic scale beyond 1."""
     gaps = np.array([found.log_evidence - found.elbo[step] for step in SHOWN])
     last = sum(k <= step for k in SHOWN)
     ax.plot(range(len(SHOWN)), gaps, drawstyle="steps-post", color="0.85", linewidth=3)
     ax.plot(range(last), gaps[:last], drawstyle="steps-post", color=RED, linewidth=3)
     ax.plot(last - 1, gaps[last - 1], "o", color=RED)
-    top = gaps.min() / 4
-    ax.axhline(top, color=BLUE, linewidth=3)
-    ax.text(0, top * 1.3, f"log p(x) = {found.log_evidence:.2f}, exact", color=BLUE, va="top")
-    ax.set(yscale="log", ylim=(gaps.max() * 2, top / 2), xlabel=f"steps of Adam, now {step}")
-    ax.yaxis.set_major_formatter("{x:g}")
+    ax.axhline(0, color=BLUE, linewidth=3)
+    ax.text(0, 0.1, f"log p(x) = {found.log_evidence:.2f}, exact", color=BLUE, va="top")
+    ax.set_yscale("symlog", linthresh=1)  # linear below 1 nat, so that 0 has a place
+    ax.set(ylim=(gaps.max() * 2, -0.3), xlabel=f"steps of Adam, now {step}")
+    ax.set_yticks([0, 1, 10, 100], ["0", "1", "10", "100"])
     ax.set_xticks(range(len(SHOWN)), [str(k) if i % 3 == 0 else "" for i, k in enumerate(SHOWN)])
     value = f"{found.elbo[step]:.2f}".replace("-", "\N{MINUS SIGN}")
     ax.set(ylabel="nats below log p(x)", title=f"ELBO: {value} nats")

@@ -54,7 +54,8 @@ def rendered(figure, dpi):
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=dpi)
     whole = Image.open(stream).convert("RGB")
-    return whole.quantize(COLORS, dither=Image.Dither.NONE)
+    how = {"method": Image.Quantize.MAXCOVERAGE, "dither": Image.Dither.NONE}
+    return whole.quantize(COLORS, kmeans=1, **how)  # without k-means, grays have a tint
 
 
 def write_svg(figure, name):

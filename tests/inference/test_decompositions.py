@@ -84,6 +84,11 @@ def test_the_splits_standard_error_is_the_larger_one_of_its_parts(shift):
     assert found.standard_error == pytest.approx(max(errors))
 
 
+def test_two_rows_have_a_standard_error_and_one_has_none(vae, digits):
+    assert vaelite.kl_split(vae, digits[0][:2]).standard_error > 0
+    assert np.isnan(vaelite.kl_split(vae, digits[0][:1]).standard_error)
+
+
 def test_the_split_of_the_kl_adds_up(vae, digits):
     split = vaelite.kl_split(vae, digits[0])
     kl = vaelite.kl_divergence(*vae.encode(digits[0])).mean()

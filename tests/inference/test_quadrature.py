@@ -72,6 +72,14 @@ def test_with_too_few_cells_the_error_still_holds(monkeypatch, rng):
     assert (error >= 1).all()  # no cell was compared with its halves: all may be wrong
 
 
+def test_cells_that_were_not_compared_may_be_all_wrong(monkeypatch):
+    monkeypatch.setattr(quadrature, "GOAL", 2.0)  # the first rule is enough
+    vae, _ = linear(np.eye(2, 4))
+    with pytest.warns(UserWarning, match="raise n_nodes"):
+        error = vaelite.Quadrature(vae, extent=10).log_evidence(np.zeros((1, 4)))[1]
+    assert error == pytest.approx(1)
+
+
 def test_a_first_rule_of_many_cells_is_refined_as_well(monkeypatch):
     monkeypatch.setattr(quadrature, "MOST_CELLS", 2000)  # the first rule has 61 * 61
     vae, model = linear(np.eye(2, 4) / 1e-2)

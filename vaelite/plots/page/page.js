@@ -338,7 +338,7 @@ function drawZ(context, position) {
 }
 
 function drawTicks(context, box, size, position) {
-  const step = roundUp((box[0][1] - box[0][0]) / 8);
+  const step = roundUp((box[0][1] - box[0][0]) / Math.min(8, size / 60)); // a label needs 60 px
   context.fillStyle = css("--muted");
   context.font = "12px system-ui, sans-serif";
   box.forEach(([from, to], k) => {
