@@ -229,8 +229,8 @@ PLANTED = {
             'g * (ans * (1 - __import__("autograd").tracer.getval(ans)))',
         ),
         "softplus: second derivative": (
-            "-np.expm1(-y)",
-            '-np.expm1(-__import__("autograd").tracer.getval(y))',
+            "np.tanh(y / 2)",
+            'np.tanh(__import__("autograd").tracer.getval(y) / 2)',
         ),
         "sum of squares: second derivative": (
             "2 * g[..., None] * x",

@@ -27,6 +27,21 @@ def test_values(op, x):
     assert op(np.array([x]))[0] == pytest.approx(ORACLES[op](x), rel=1e-12, abs=1e-15)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_softplus_and_its_slope_have_all_digits(dtype):
+    """Also far from 0, where ``1 + exp(-|x|)`` and ``1 - exp(-y)`` lose them."""
+    far = np.logspace(-8, np.log10(80), 10_000)
+    x = np.concatenate([-far, [0], far]).astype(dtype)
+    wide = x.astype(np.longdouble)
+    exact = np.log1p(np.exp(-np.abs(wide))) + np.maximum(wide, 0)
+    limit = {"rtol": 8 * np.finfo(dtype).eps, "atol": 0}
+    np.testing.assert_allclose(ops.softplus(x), exact, **limit)
+    slope = ops.SLOPES["softplus"](exact.astype(dtype))
+    np.testing.assert_allclose(
+        slope, -np.expm1(-exact.astype(dtype).astype(np.longdouble)), **limit
+    )
+
+
 @ELEMENTWISE
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_finite_at_the_extremes_and_dtypes_stay(op, dtype):
