@@ -125,39 +125,29 @@ def circumstances(peers):
 
 
 def draw(results, path):
-    """A bar chart: each peer's time, divided by the time of the matrix products alone."""
+    """Bars for each work: each peer's time, divided by that of the matrix products alone."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    peers = [peer for peer in PEERS if peer != "MatrixProducts"]
-    figure, ax = plt.subplots(figsize=(11, 4.5), layout="constrained")
-    hatches = ("", "//", "", "\\\\", "..", "xx", "++", "--", "oo", "||")
-    greys = np.linspace(0, 0.85, len(peers))
-    number = {"rotation": 90, "ha": "center", "va": "bottom", "fontsize": 7}
-    for row, (peer, hatch) in enumerate(zip(peers, hatches, strict=True)):
-        columns = [column for column, times in enumerate(results.values()) if peer in times]
-        if not columns:
-            continue
-        medians = [
-            {name: statistics.median(ms) for name, ms in times.items()}
-            for times in results.values()
-            if peer in times
-        ]
-        places = np.array(columns) + 0.12 * row
-        multiples = [median[peer] / median["MatrixProducts"] for median in medians]
-        color = "C0" if peer == "Vaelite" else str(greys[row])
-        style = {"color": color, "hatch": hatch, "edgecolor": "white", "label": peer}
-        ax.bar(places, multiples, 0.11, **style)
-        for place, multiple in zip(places, multiples, strict=True):
-            ax.text(place, multiple, f" {multiple:.1f}", **number)
-    ax.set_xticks(np.arange(len(results)) + 0.3, results)
-    ax.axhline(1, color="black", linewidth=0.8)
-    ax.margins(y=0.12)
-    ax.set_ylabel("time of a step / its matrix products alone")
-    ax.set_title("A training step, as a multiple of its floor")
-    ax.legend(frameon=False, fontsize=8, ncols=2)
+    rows = -(-len(results) // 4)
+    columns, size = min(4, len(results)), {"figsize": (13, 0.6 + 2.7 * rows), "sharey": True}
+    figure, axes = plt.subplots(rows, columns, **size, layout="constrained", squeeze=False)
+    for ax, (name, times) in zip(axes.flat, results.items(), strict=False):
+        medians = {peer: statistics.median(ms) for peer, ms in times.items()}
+        floor = medians.pop("MatrixProducts")
+        ours = [peer.startswith("Vaelite") for peer in medians]
+        colors = ["C0" if own else "0.7" for own in ours]
+        bars = ax.barh(list(medians), [ms / floor for ms in medians.values()], color=colors)
+        ax.bar_label(bars, fmt=" %.1f", fontsize=9)
+        ax.axvline(1, color="black", linewidth=0.8)
+        ax.set_title(name)
+        ax.margins(x=0.15)
+    for ax in axes.flat[len(results) :]:
+        ax.set_axis_off()
+    axes[0, 0].invert_yaxis()  # the first one on top; all panels share the axis
+    figure.supxlabel("time of a step / its matrix products alone")
     figure.savefig(path, dpi=200)
 
 

@@ -93,7 +93,7 @@ NO_SIDEBAR = [
 html_sidebars = {page: [] for page in NO_SIDEBAR}
 html_theme_options = {
     "logo": {"text": "vaelite"},
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 4,
     "navbar_align": "left",
     "show_toc_level": 2,
     "show_prev_next": True,
