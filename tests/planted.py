@@ -746,13 +746,13 @@ PLANTED = {
             "return (np.swapaxes(reshape(logits, (*logits.shape[:-1], self.levels, -1)), -1, -2),)",
         ),
         "one_hot is ordered by level, then pixel": (
-            "return reshape(one_hot(x, self.levels).astype(x.dtype), columns)",
-            "return reshape(np.swapaxes(one_hot(x, self.levels).astype(x.dtype), -1, -2), columns)",
+            "return reshape(_one_hot(x, self.levels).astype(x.dtype), columns)",
+            "return reshape(np.swapaxes(_one_hot(x, self.levels).astype(x.dtype), -1, -2), columns)",
         ),
         "the encoder sees levels above 1": ("return x / (self.levels - 1)", "return x / 255"),
         "second derivative": (
-            "(_softmax(logits) - one_hot(",
-            '(_softmax(__import__("autograd").tracer.getval(logits)) - one_hot(',
+            "(_softmax(logits) - _one_hot(",
+            '(_softmax(__import__("autograd").tracer.getval(logits)) - _one_hot(',
         ),
     },
     "likelihoods/gaussian.py": {

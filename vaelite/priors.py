@@ -145,7 +145,7 @@ class Mixture(Prior):
 
     def sample(self, rng, shape, dtype, logits, mu, logsigma):
         """Draw a component for each code, then the code."""
-        w = np.exp(np.float64(logits) - np.max(logits))
+        w = np.exp(np.asarray(logits, np.float64) - np.max(logits))
         k = rng.choice(len(w), size=shape[0], p=w / w.sum())
         return mu[k] + np.exp(logsigma[k]) * rng.standard_normal(shape, dtype=dtype)
 

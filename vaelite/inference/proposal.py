@@ -59,7 +59,7 @@ class Proposal:
                 log_part = -neglogprior(z)
             else:
                 log_part = -objective.neglogposterior(z, copies(mu, k), copies(logsigma, k))
-            logs.append(np.log(number / self.n_samples) + np.float64(log_part))
+            logs.append(np.log(number / self.n_samples) + np.asarray(log_part, np.float64))
         return np.logaddexp.reduce(logs)
 
 
@@ -107,7 +107,7 @@ def log_weights(objective, params, x, proposal, rng):
             z = draw(copies(mu, k), copies(logsigma, k), eps)
             nll = objective.negloglikelihood(copies(x, k), *objective.decode(params, z))
             nlp = objective.neglogprior(z, *objective.prior(params))
-            log_w = np.float64(-nll - nlp) - proposal.log_density(objective, z)
+            log_w = np.asarray(-nll - nlp, np.float64) - proposal.log_density(objective, z)
             yield part, z.reshape(k, len(x), -1), log_w.reshape(k, len(x))
 
 

@@ -188,7 +188,7 @@ class Quadrature:
         """Yield x and ``log p(x, z)`` at all z, for each row."""
         batches = self.vae.batches(X, max(1, 10_000 * CHUNK_ROWS // len(z)))
         for batch in track(batches, np.shape(X)[0], progress):
-            rows = np.float64(batch.on_host().x)
+            rows = np.asarray(batch.on_host().x, np.float64)
             yield from zip(rows, self._log_joint(rows, z), strict=True)
 
     def _log_joint(self, rows, z):

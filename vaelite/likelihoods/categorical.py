@@ -7,8 +7,9 @@ from autograd.extend import defvjp
 
 from ..arrays.dispatch import on_device, special
 from ..checks import check_count, check_flag, check_floats
+from ..gradient import constant
 from ..networks.base import Head
-from ..ops import differentiable, one_hot, reshape, row_sums
+from ..ops import differentiable, reshape, row_sums
 from .base import Likelihood, check_pixels
 
 
@@ -96,7 +97,7 @@ class Categorical(Likelihood):
         if not self.one_hot:
             return x / (self.levels - 1)
         columns = (*x.shape[:-1], x.shape[-1] * self.levels)
-        return reshape(one_hot(x, self.levels).astype(x.dtype), columns)
+        return reshape(_one_hot(x, self.levels).astype(x.dtype), columns)
 
     def check(self, summary):
         """Refuse fractions and levels out of range."""
@@ -131,8 +132,15 @@ def _levels(x, n):
     return levels
 
 
+@constant
+def _one_hot(x, n):
+    """Whole numbers as rows of n zeros and ones: (...) to (..., n)."""
+    numbers = np.cumsum(np.ones_like(x, shape=(n,))) - 1
+    return x[..., None] == numbers
+
+
 def _d_categorical(ans, x, logits):
-    return lambda g: g[..., None, None] * (_softmax(logits) - one_hot(x, logits.shape[-1]))
+    return lambda g: g[..., None, None] * (_softmax(logits) - _one_hot(x, logits.shape[-1]))
 
 
 defvjp(_categorical, _d_categorical, argnums=[1])
