@@ -1,5 +1,6 @@
 """Downloads from a local server that misbehaves: the folder never gets a wrong file."""
 
+import gc
 import gzip
 import hashlib
 import http.server
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -131,6 +133,9 @@ def server(tmp_path, monkeypatch):
         yield found
         found.ended.set()
         httpd.shutdown()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()  # later, such a socket would fail a test of something else
 
 
 def everything(folder):
