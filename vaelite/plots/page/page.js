@@ -349,7 +349,7 @@ function drawTicks(context, box, size, position) {
       const middle = box.map(([a, b]) => (a + b) / 2);
       middle[k] = tick;
       const [x, y] = position(middle), along = isAcross ? x : y;
-      if (along > 28 && along < size - 28)
+      if (along > 28 && along < size - 45) // beyond is the axis's name
         context.fillText(shown(tick, places), isAcross ? x : 5, isAcross ? size - 6 : y + 4);
     }
   });
