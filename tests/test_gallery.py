@@ -15,7 +15,7 @@ PICTURE = re.compile(r"!\[([^]]*)\]\(([^)]*images/[^)]+)\)")
 GALLERY = (DOCS / "gallery.md").read_text(encoding="utf-8")
 SECTIONS = re.split(r"^## ", GALLERY, flags=re.MULTILINE)[1:]
 DRAWN = [section for section in SECTIONS if "images/gallery/" in section]
-SMALLER = {"convolution", "mnist", "scaling", "tutorial"}  # drawn by long runs, with fewer
+SMALLER = {"convolution", "scaling"}  # drawn by long runs, with fewer
 
 
 def test_every_figure_is_drawn_in_the_gallery():
