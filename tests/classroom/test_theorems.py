@@ -123,6 +123,7 @@ def test_the_lectures_gradient_estimates_have_the_wrong_sign():
     assert abs(exact.item()) > 2 * error
 
 
+@pytest.mark.slow
 def test_terms_that_return_nothing_or_fail_in_several_ways():
     def nothing(z):
         np.sum(z)
@@ -150,6 +151,7 @@ def test_arguments_that_are_not_terms_are_refused():
         prove("scale_law", Terms())
 
 
+@pytest.mark.slow
 def test_a_hypothesis_test_around_refuted_changes_nothing():
     @settings(max_examples=2, database=None)
     @given(st.integers())

@@ -133,7 +133,8 @@ def test_without_a_q_each_row_keeps_the_better_of_two_starts(encoder, trained, d
     assert np.mean(found > best - 1) > 0.85  # the choice is of 100 samples: not always right
 
 
-LIKELIHOODS = ["bernoulli", vaelite.Gaussian(sigma="pixel"), vaelite.Categorical(17)]
+LIKELIHOODS = ["bernoulli", vaelite.Gaussian(sigma="pixel")]
+LIKELIHOODS += [pytest.param(vaelite.Categorical(17), marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS, ids=str)
