@@ -6,9 +6,9 @@
 
 Measured: the gradient of a row on one thread, and a synchronization of `vaelite.dask.fit` with 0, 1
 and 2 workers on this machine (0: in one process), and with 2 workers whose memory is as Dask sets
-it. Simulated: workers with such a core each, and one
-link of 1 or 10 Gb/s to each machine. The parameters go from worker to worker, each of which sends
-them on; the gradients all go over the link of the process with the parameters, one after the other.
+it. Simulated: workers with such a core each, and one link of 1 or 10 Gb/s to each machine. The
+parameters go from worker to worker, each of which sends them on; the gradients all go over the link
+of the process with the parameters, one after the other.
 """
 
 import argparse

@@ -137,8 +137,7 @@ def draw(results, path):
     for ax, (name, times) in zip(axes.flat, results.items(), strict=False):
         medians = {peer: statistics.median(ms) for peer, ms in times.items()}
         floor = medians.pop("MatrixProducts")
-        ours = [peer.startswith("Vaelite") for peer in medians]
-        colors = ["C0" if own else "0.7" for own in ours]
+        colors = ["C0" if peer.startswith("Vaelite") else "0.7" for peer in medians]
         bars = ax.barh(list(medians), [ms / floor for ms in medians.values()], color=colors)
         ax.bar_label(bars, fmt=" %.1f", fontsize=9)
         ax.axvline(1, color="black", linewidth=0.8)

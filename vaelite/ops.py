@@ -102,7 +102,7 @@ ACTIVATIONS = {"relu": relu, "tanh": tanh, "softplus": softplus}
 SLOPES = {  # from the activation's value
     "relu": lambda y: y > 0,
     "tanh": lambda y: 1 - y * y,
-    # logistic(x), which is 1 - exp(-y); tanh is several times as fast as expm1
+    # logistic(x), which is 1 - exp(-y); tanh is faster than expm1
     "softplus": lambda y: 2 * (t := np.tanh(y / 2)) / (1 + t),
 }
 defvjp(relu, lambda ans, x: lambda g: g * SLOPES["relu"](ans))

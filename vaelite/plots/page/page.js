@@ -342,14 +342,15 @@ function drawTicks(context, box, size, position) {
   context.fillStyle = css("--muted");
   context.font = "12px system-ui, sans-serif";
   box.forEach(([from, to], k) => {
-    const isAcross = k === 0, places = Math.max(0, Math.ceil(-Math.log10(step)));
+    const isAcross = k === 0, end = size - (isAcross ? 45 : 28); // at the right is the axis's name
+    const places = Math.max(0, Math.ceil(-Math.log10(step)));
     context.textAlign = isAcross ? "center" : "left";
     for (let i = Math.ceil(from / step); i * step <= to; i++) {
       const tick = i * step;
       const middle = box.map(([a, b]) => (a + b) / 2);
       middle[k] = tick;
       const [x, y] = position(middle), along = isAcross ? x : y;
-      if (along > 28 && along < size - 45) // beyond is the axis's name
+      if (along > 28 && along < end)
         context.fillText(shown(tick, places), isAcross ? x : 5, isAcross ? size - 6 : y + 4);
     }
   });
