@@ -15,7 +15,6 @@ PICTURE = re.compile(r"!\[([^]]*)\]\(([^)]*images/[^)]+)\)")
 GALLERY = (DOCS / "gallery.md").read_text(encoding="utf-8")
 SECTIONS = re.split(r"^## ", GALLERY, flags=re.MULTILINE)[1:]
 DRAWN = [section for section in SECTIONS if "images/gallery/" in section]
-SMALLER = {"convolution", "scaling"}  # drawn by long runs, with fewer
 
 
 def test_every_figure_is_drawn_in_the_gallery():
@@ -44,9 +43,8 @@ def test_pictures_exist_and_say_what_they_show(page):
 def test_pictures_are_sharp():
     """Diagrams are SVG; the other pictures have 200 dots per inch."""
     for path in DOCS.rglob("images/**/*.png"):
-        if path.stem not in SMALLER:
-            with Image.open(path) as image:
-                assert image.info["dpi"][0] == pytest.approx(200, abs=0.1), path.name
+        with Image.open(path) as image:
+            assert image.info["dpi"][0] == pytest.approx(200, abs=0.1), path.name
 
 
 def test_every_picture_is_on_a_page():

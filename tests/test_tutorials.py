@@ -230,7 +230,7 @@ def test_runs_from_scratch_with_its_solutions_which_are_right(path, run):
     assert all(verdicts)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("number", ["06"])
 def test_runs_on_mnist(number, run, mnist_home, monkeypatch):
     monkeypatch.setenv("VAELITE_DATA", str(mnist_home))

@@ -44,10 +44,13 @@ def test_verdicts_on_the_corpus(entry):
     as_due(entry, seed=0)
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    "share",
+    [pytest.param(0.25, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.exhaustive)],
+)
 @EACH
-def test_verdicts_on_the_corpus_for_many_seeds(entry):
-    verdicts = [entry.verdict(seed) for seed in range(200 if entry.right else 40)]
+def test_verdicts_on_the_corpus_for_many_seeds(entry, share):
+    verdicts = [entry.verdict(seed) for seed in range(int(share * (200 if entry.right else 40)))]
     assert {verdict.ok for verdict in verdicts} == {entry.right}
     named = [entry.right or verdict.mistake == entry.name for verdict in verdicts]
     assert np.mean(named) >= 0.9  # a few cases do not show which mistake it is

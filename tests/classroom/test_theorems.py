@@ -25,7 +25,7 @@ def test_theorem(name):
     prove(THEOREMS[name], Terms(), max_examples=100)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @EACH
 def test_theorem_over_1000_cases(name):
     prove(THEOREMS[name], Terms(), max_examples=1000)

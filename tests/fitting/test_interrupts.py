@@ -130,10 +130,13 @@ def test_an_interrupt_before_any_line_leaves_a_whole_model(kind):
     assert usable > tried / 2
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize(
+    "lines",
+    [pytest.param(100, marks=pytest.mark.slow), pytest.param(1000, marks=pytest.mark.exhaustive)],
+)
 @pytest.mark.parametrize("kind", KINDS)
-def test_interrupts_before_a_thousand_lines(kind):
-    usable, tried = interrupt_at_lines(kind, 1000)
+def test_interrupts_before_many_lines(kind, lines):
+    usable, tried = interrupt_at_lines(kind, lines)
     print(f"{kind}: {tried} interrupts, {usable} models of whole epochs, the others unfitted")
 
 

@@ -57,6 +57,7 @@ def posterior(vae, x, q=None, n_nodes=401, ax=None):
     middle, half = (spans[0] + spans[1]) / 2, 0.65 * np.max(spans[1] - spans[0])
     left, bottom, right, top = *(middle - half), *(middle + half)
     ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xlabel="z1", ylabel="z2")
+    ax.locator_params(steps=[1, 2, 5, 10])  # not -1.75, -1.5: too long for a small figure
     ax.legend(frameon=False)
     ax.set_title("Exact posterior p(z|x), shaded, and q")
     return ax

@@ -38,7 +38,7 @@ def latent_means(vae, X, y, axes=(0, 1), *, condition=None, ax=None):
     ax.set(
         xlabel=f"mean of z{first + 1}",
         ylabel=f"mean of z{second + 1}",
-        title="Encoded images, by class",
+        title="Codes, by class",
     )
     return ax
 
@@ -89,7 +89,7 @@ def tsne_means(vae, X, y, rng=0, *, condition=None, ax=None):
         yticks=[],
         xlabel="t-SNE 1",
         ylabel="t-SNE 2",
-        title="t-SNE of the encoded images' means, by class",
+        title="t-SNE of the codes, by class",
     )
     return ax
 
