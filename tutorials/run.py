@@ -6,6 +6,7 @@ on MNIST, and stores nothing either.
 """
 
 import argparse
+import os
 import re
 import time
 from pathlib import Path
@@ -122,6 +123,10 @@ def main():
         "--mnist", action="store_true", help="on MNIST, those that can; store nothing"
     )
     args = parser.parse_args()
+    # the vaelite of this folder, not another one that is installed
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [str(FOLDER.parent), os.environ.get("PYTHONPATH", "")]
+    ).rstrip(os.pathsep)
     for path in tutorials(args.names):
         if args.mnist and not has_switch(path):
             continue
