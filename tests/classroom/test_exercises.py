@@ -83,6 +83,21 @@ def with_signs_changed(model, x, mu, logsigma, eps):
     return -one_sample_elbo(model, x, mu, logsigma, eps)
 
 
+def with_log_qs_sign_changed(model, x, mu, logsigma, eps):
+    z = vaelite.reparameterize(mu, logsigma, eps)
+    neglogposterior = vaelite.neglogposterior(z, mu, logsigma)
+    return one_sample_elbo(model, x, mu, logsigma, eps) - 2 * neglogposterior
+
+
+def without_a_constant(model, x, mu, logsigma, eps):
+    return one_sample_elbo(model, x, mu, logsigma, eps) + np.log(2 * np.pi)
+
+
+def with_variances(model, x):
+    mu, logsigma = exact_q(model, x)
+    return mu, 2 * logsigma
+
+
 def closed_form_elbo(model, x, mu, logsigma, eps):
     return model.elbo(x, mu, logsigma)
 
@@ -158,11 +173,18 @@ def in_place(vae, images, observed):
 WRONG = [
     (lambda *q: kl_between(*q[2:], *q[:2]), latent_variables.agrees_with_the_integral, "integral"),
     (lambda *q: sum(kl_between(*q)), latent_variables.agrees_with_the_integral, "one number per"),
-    (with_signs_changed, three_ways.averages_to_the_elbo, "averaged over all eps"),
+    (with_signs_changed, three_ways.averages_to_the_elbo, "this is the loss"),
+    (
+        with_log_qs_sign_changed,
+        three_ways.averages_to_the_elbo,
+        "log q(z) has the wrong sign",
+    ),
+    (without_a_constant, three_ways.averages_to_the_elbo, "averaged over all eps"),
     (closed_form_elbo, three_ways.averages_to_the_elbo, "different eps"),
     (without_noise, three_ways.averages_to_the_elbo, "different|single draw"),
-    (of_the_first_row, three_ways.has_no_noise, "row 1"),
-    (with_the_prior_ignored, three_ways.has_no_noise, "row 0"),
+    (of_the_first_row, three_ways.has_no_noise, "mu of row 1"),
+    (with_the_prior_ignored, three_ways.has_no_noise, "mu of row 0"),
+    (with_variances, three_ways.has_no_noise, "logsigma of row 0"),
     (lambda model, x: exact_q(model, x)[0], three_ways.has_no_noise, "two arrays"),
     (-2, gradients.is_the_slope_of_a_mean, "coin"),
     (-0.5, gradients.is_the_slope_of_a_mean, "coin"),

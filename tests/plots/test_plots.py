@@ -56,6 +56,15 @@ def test_latent_means_draws_every_row_at_its_mean(vae, digits):
     assert [text.get_text() for text in ax.texts] == list("0123456789")
 
 
+def test_codes_without_labels_are_drawn_in_one_color(vae, deep, digits):
+    X = digits[0][:50]
+    for ax in (plots.latent_means(vae, X), plots.tsne_means(deep, X)):
+        (points,) = ax.collections
+        assert len(points.get_offsets()) == 50
+        assert not ax.texts
+        assert "class" not in ax.get_title()
+
+
 def test_latent_means_of_chosen_axes(deep, digits):
     ax = plots.latent_means(deep, *digits, axes=(2, 0))
     zeros = deep.codes(digits[0])[digits[1] == 0]

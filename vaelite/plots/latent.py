@@ -8,15 +8,15 @@ from ..checks import check_count
 from .grid import GAP, check_image_shape, check_labels, draw_grid, new_axes
 
 
-def latent_means(vae, X, y, axes=(0, 1), *, condition=None, ax=None):
-    """Draw the means of q(z|x) as points, colored and labeled by class.
+def latent_means(vae, X, y=None, axes=(0, 1), *, condition=None, ax=None):
+    """Draw the means of q(z|x) as points, with labels colored and named by class.
 
     Parameters
     ----------
     vae : VAE
         Fitted, with a latent_dim of 2 or more.
     X : array-like, shape (n, n_features)
-    y : array-like, shape (n,)
+    y : array-like, shape (n,), optional
         Class of each row.
     axes : pair of int
         The latents to draw, counted from 0.
@@ -28,7 +28,7 @@ def latent_means(vae, X, y, axes=(0, 1), *, condition=None, ax=None):
     -------
     matplotlib.axes.Axes
     """
-    y, (first, second) = check_labels(X, y), axes
+    y, (first, second) = None if y is None else check_labels(X, y), axes
     if max(axes) >= vae.latent_dim:
         raise ValueError(
             f"latent_dim is {vae.latent_dim}, so latents {first} and {second} cannot be drawn"
@@ -38,12 +38,12 @@ def latent_means(vae, X, y, axes=(0, 1), *, condition=None, ax=None):
     ax.set(
         xlabel=f"mean of z{first + 1}",
         ylabel=f"mean of z{second + 1}",
-        title="Codes, by class",
+        title="Codes" if y is None else "Codes, by class",
     )
     return ax
 
 
-def tsne_means(vae, X, y, rng=0, *, condition=None, ax=None):
+def tsne_means(vae, X, y=None, rng=0, *, condition=None, ax=None):
     """Draw the means of q(z|x), for any latent_dim, in a plane that t-SNE computes.
 
     Parameters
@@ -52,7 +52,7 @@ def tsne_means(vae, X, y, rng=0, *, condition=None, ax=None):
         Fitted.
     X : array-like, shape (n, n_features)
         A few thousand rows take a minute.
-    y : array-like, shape (n,)
+    y : array-like, shape (n,), optional
         Class of each row, for colors and labels.
     rng : int or None
         Seed of the layout.
@@ -79,7 +79,7 @@ def tsne_means(vae, X, y, rng=0, *, condition=None, ax=None):
         raise ImportError(
             "t-SNE needs scikit-learn: python -m pip install 'vaelite[tsne]'"
         ) from None
-    y = check_labels(X, y)
+    y = None if y is None else check_labels(X, y)
     layout = TSNE(n_components=2, init="pca", random_state=rng).fit_transform(
         vae.codes(X, condition=condition)
     )
@@ -89,7 +89,7 @@ def tsne_means(vae, X, y, rng=0, *, condition=None, ax=None):
         yticks=[],
         xlabel="t-SNE 1",
         ylabel="t-SNE 2",
-        title="t-SNE of the codes, by class",
+        title="t-SNE of the codes" if y is None else "t-SNE of the codes, by class",
     )
     return ax
 
@@ -143,11 +143,14 @@ def _symmetric_ticks(n):
 
 def _draw_classes(points, y, ax):
     """Points colored by class, and each class's name at its median, in plain text."""
+    ax.set_aspect("equal", adjustable="datalim")
+    if y is None:
+        ax.scatter(*points.T, color="C0", **_dots(points))
+        return ax
     classes = np.unique(y)
     colors = plt.get_cmap("tab10" if len(classes) <= 10 else "turbo", len(classes))
-    dots = {"s": float(np.clip(20_000 / len(points), 1.5, 12)), "alpha": 0.5, "linewidths": 0}
     for index, label in enumerate(classes):
-        ax.scatter(*points[y == label].T, color=colors(index), label=str(label), **dots)
+        ax.scatter(*points[y == label].T, color=colors(index), label=str(label), **_dots(points))
     for index, label in enumerate(classes):  # on top of all points
         box = {
             "boxstyle": "circle,pad=0.2",
@@ -157,5 +160,9 @@ def _draw_classes(points, y, ax):
         }
         center = np.median(points[y == label], axis=0)
         ax.text(*center, str(label), ha="center", va="center", weight="bold", bbox=box)
-    ax.set_aspect("equal", adjustable="datalim")
     return ax
+
+
+def _dots(points):
+    """The style of points: smaller where there are many."""
+    return {"s": float(np.clip(20_000 / len(points), 1.5, 12)), "alpha": 0.5, "linewidths": 0}

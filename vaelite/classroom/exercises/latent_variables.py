@@ -16,7 +16,7 @@ def agrees_with_the_integral(kl_between):
     log_p = stats.norm(mu2, np.exp(logsigma2)).logpdf(z)
     integral = (np.exp(log_q) * (log_q - log_p)).sum(axis=(0, 2)) * 0.01
     assert np.allclose(found, integral, rtol=1e-6), (
-        f"the integral of q (log q - log p) is {integral[0]:.4f} in row 0, got {found[0]:.4f}"
+        f"the integral of N1 (log N1 - log N2) is {integral[0]:.4f} in row 0, got {found[0]:.4f}"
     )
     to_prior = np.asarray(kl_between(mu1, logsigma1, 0 * mu1, 0 * mu1))
     assert np.allclose(to_prior, kl_divergence(mu1, logsigma1)), (

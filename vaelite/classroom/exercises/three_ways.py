@@ -28,6 +28,9 @@ def averages_to_the_elbo(one_sample_elbo):
     each = [one_sample_elbo(model, x, mu, logsigma, np.tile(e, (n, 1))) for e in axes]
     assert not np.allclose(each[0], each[1]), "a different eps should give a different estimate"
     exact, mean = model.elbo(x, mu, logsigma), np.mean(each, axis=0)
+    assert not np.allclose(mean, -exact), "this is the loss, minus the ELBO"
+    other_sign = exact - 2 * np.sum(logsigma + 0.5 * np.log(2 * np.pi * np.e), axis=1)
+    assert not np.allclose(mean, other_sign), "log q(z) has the wrong sign"
     assert np.allclose(mean, exact), (
         f"averaged over all eps it is {mean[0]:.4f} in row 0, but the ELBO is {exact[0]:.4f}"
     )
@@ -50,6 +53,14 @@ def has_no_noise(exact_q):
     assert mu.shape == logsigma.shape == (4, 3), (
         f"shapes {mu.shape} and {logsigma.shape}, expected (4, 3) for 4 rows and 3 latents"
     )
+    mean, covariance = model.posterior(x)
+    exact = mean, np.tile(np.log(np.diag(covariance)) / 2, (4, 1))
+    for name, found, expected in zip(("mu", "logsigma"), (mu, logsigma), exact, strict=True):
+        right = np.isclose(found, expected, rtol=1e-6, atol=1e-9).all(axis=1)
+        row = right.argmin()
+        assert right.all(), (
+            f"{name} of row {row} is {found[row].round(4)}, expected {expected[row].round(4)}"
+        )
     evidence = model.score_samples(x)
     for _ in range(6):
         draws = _log_weights(model, x, mu, logsigma, rng.normal(size=(4, 3)))
