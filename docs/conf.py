@@ -193,6 +193,15 @@ def shorten_back_links(app, pagename, templatename, context, doctree):
         context["body"] = re.sub(back, r"\1", context["body"])
 
 
+def break_names_at_dots(app, pagename, templatename, context, doctree):
+    """The names in tables of the reference may go on in the next line after a dot."""
+    name = re.compile(
+        r'(?<=<code class="xref py py-obj docutils literal notranslate"><span class="pre">)[\w.]+'
+    )
+    if "body" in context:
+        context["body"] = name.sub(lambda found: found[0].replace(".", ".<wbr>"), context["body"])
+
+
 def launches(notebook):
     """Where a notebook can be opened: pairs of a text and an address, whole or on the site."""
     if notebook in IN_BROWSER:
@@ -221,5 +230,6 @@ def setup(app):
     app.connect("source-read", adapt_links)
     app.connect("missing-reference", find_in_package)
     app.connect("html-page-context", shorten_back_links)
+    app.connect("html-page-context", break_names_at_dots)
     app.connect("html-page-context", offer_notebook)
     app.connect("build-finished", copy_notebooks)
