@@ -205,7 +205,7 @@ def break_names_at_dots(app, pagename, templatename, context, doctree):
 def launches(notebook):
     """Where a notebook can be opened: pairs of a text and an address, whole or on the site."""
     if notebook in IN_BROWSER:
-        yield "Run it in this browser", f"lite/lab/index.html?path={notebook}"
+        yield "Run it in this browser", f"lite/notebooks/index.html?path={notebook}"
     if REPOSITORY:
         place = f"https://mybinder.org/v2/gh/{REPOSITORY}/HEAD?labpath=tutorials/{notebook}"
         yield "Run it on Binder", place

@@ -64,7 +64,8 @@ def build(site, pyodide=None):
         config = {"jupyter-lite-schema-version": 0, "jupyter-config-data": {}}
         config["jupyter-config-data"]["litePluginSettings"] = settings
         (work / "jupyter-lite.json").write_text(json.dumps(config), encoding="utf-8")
-        command = [sys.executable, "-m", "jupyter", "lite", "build", "--apps", "lab"]
+        command = [sys.executable, "-m", "jupyter", "lite", "build"]
+        command += ["--apps", "lab", "--apps", "notebooks"]  # the second one also fits on a phone
         command += ["--lite-dir", work, "--output-dir", Path(site).resolve()]
         for wheel in wheels(work / "wheels"):
             command += ["--piplite-wheels", wheel]

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import zipfile
+from contextlib import contextmanager
 from email.parser import BytesParser
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -100,6 +101,28 @@ def test_the_versions_are_those_of_the_kernels_pyodide(site):
     assert set.union(*map(set, indexes)) >= {"vaelite", "autograd"}
 
 
+@pytest.mark.parametrize("app", ["lab", "notebooks"])
+def test_a_notebook_opens(app, site, tmp_path):
+    """The page, its text and its pictures; the kernel needs Pyodide, which is elsewhere."""
+    number = len(json.loads((site / "files" / "00_vae_in_60_lines.ipynb").read_text())["cells"])
+    with served(site) as home, chromium(tmp_path) as tab:
+        tab.call("Page.navigate", url=f"{home}/{app}/index.html?path=00_vae_in_60_lines.ipynb")
+        tab.wait("document.querySelectorAll('.jp-Cell').length >= 10", seconds=180)
+        assert "A VAE in 60 lines" in tab.run("document.querySelector('.jp-Notebook').innerText")
+        tab.wait("document.querySelectorAll('.jp-Cell img').length >= 1")
+        assert tab.run("document.querySelectorAll('.jp-Cell').length") <= number
+
+
+@contextmanager
+def served(folder):
+    """The address at which this computer serves a folder."""
+    handler = partial(SimpleHTTPRequestHandler, directory=folder)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 RUN = """(async () => {
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const { loadPyodide } = await import("/pyodide.mjs");
@@ -113,15 +136,12 @@ RUN = """(async () => {
 
 def run_in_pyodide(folder, packages, wheels, codes, profile, seconds):
     """Run cells of code in Chromium, with Pyodide from a folder; what it ended with."""
-    handler = partial(SimpleHTTPRequestHandler, directory=folder)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, chromium(profile) as tab:
-        Thread(target=server.serve_forever, daemon=True).start()
-        tab.call("Page.navigate", url=f"http://127.0.0.1:{server.server_port}/pyodide-lock.json")
+    with served(folder) as home, chromium(profile) as tab:
+        tab.call("Page.navigate", url=f"{home}/pyodide-lock.json")
         tab.wait("document.readyState === 'complete' && location.protocol === 'http:'")
         content = [base64.b64encode(wheel.read_bytes()).decode() for wheel in wheels]
         tab.run(f"void {RUN % tuple(map(json.dumps, (packages, content, codes)))}")
         tab.wait("globalThis.ended !== undefined", seconds)
-        server.shutdown()
         return tab.run("ended")
 
 
