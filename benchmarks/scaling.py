@@ -8,7 +8,7 @@
 Each point is a fit in a new process. All sizes except one are the lecture's: 784 pixels, 512
 hidden units, 2 latents, 1 sample, and batches of 128 from 10,000 rows of uint8 on disk. Time is
 the median from one step to the next, with reading the data. Memory is the peak resident memory of
-the process; to import vaelite alone takes 63 MB.
+the process, with Python and its libraries.
 """
 
 import argparse

@@ -104,13 +104,11 @@ def test_the_versions_are_those_of_the_kernels_pyodide(site):
 @pytest.mark.parametrize("app", ["lab", "notebooks"])
 def test_a_notebook_opens(app, site, tmp_path):
     """The page, its text and its pictures; the kernel needs Pyodide, which is elsewhere."""
-    number = len(json.loads((site / "files" / "00_vae_in_60_lines.ipynb").read_text())["cells"])
     with served(site) as home, chromium(tmp_path) as tab:
         tab.call("Page.navigate", url=f"{home}/{app}/index.html?path=00_vae_in_60_lines.ipynb")
         tab.wait("document.querySelectorAll('.jp-Cell').length >= 10", seconds=180)
         assert "A VAE in 60 lines" in tab.run("document.querySelector('.jp-Notebook').innerText")
         tab.wait("document.querySelectorAll('.jp-Cell img').length >= 1")
-        assert tab.run("document.querySelectorAll('.jp-Cell').length") <= number
 
 
 @contextmanager

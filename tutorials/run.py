@@ -122,7 +122,7 @@ def store(notebook, path):
 
 
 def smaller(picture):
-    """A PNG picture, in base64, with a palette of 256 colors: a third of the size."""
+    """A PNG picture, in base64, with a palette of 256 colors, which is smaller."""
     image = Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")
     how = {"method": Image.Quantize.MAXCOVERAGE, "dither": Image.Dither.NONE}
     stream = io.BytesIO()  # without k-means, grays have a tint
