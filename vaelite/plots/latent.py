@@ -142,7 +142,7 @@ def _symmetric_ticks(n):
 
 
 def _draw_classes(points, y, ax):
-    """Points by class, with its name at its median in plain text; without y, in one color."""
+    """Points by class, its name at its median; without y, in one color and no names."""
     ax.set_aspect("equal", adjustable="datalim")
     if y is None:
         ax.scatter(*points.T, color="C0", **_dots(points))
