@@ -40,9 +40,8 @@ def learning_curve(vae, elbo=False, ax=None):
         ax.plot(vae.history["epoch"], curve, label=label, **style)
     if "val_loss" in curves:
         best = curves["val_loss"][vae.best_epoch - 1]
-        ax.plot(
-            vae.best_epoch, best, "o", color="C0", label=f"kept: {best:.2f}, epoch {vae.best_epoch}"
-        )
+        label = f"kept: {best:.2f}, epoch {vae.best_epoch}".replace("-", "\N{MINUS SIGN}")
+        ax.plot(vae.best_epoch, best, "o", color="C0", label=label)
     ax.set_ylim(*sorted(sign * limits(*(sign * curve for curve in curves.values()))))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(
