@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 import vaelite
-from vaelite.arrays import storage
 from vaelite.data.datasets import MNIST_SAMPLE_FILE
 from vaelite.models.pretrained import PRETRAINED, path_of, quantized
+from vaelite.saving import storage
 
 EPOCHS, BATCH_SIZE, SAMPLE = 20, 128, 1000
 MODELS = {

@@ -24,24 +24,24 @@ CORE = [
     "inference/quadrature.py",
     "inference/decompositions.py",
     "inference/gradient_estimators.py",
-    "inference/ledger.py",
+    "diagnostics/ledger.py",
 ]
 MODULES = [
     *CORE,
     "plain.py",
     "priors.py",
-    "fitting/checkpoint.py",
-    "fitting/record.py",
-    "fitting/run.py",
+    "saving/checkpoint.py",
+    "saving/provenance.py",
+    "fit/plan.py",
     "models/base.py",
     "models/trained.py",
-    "models/inference.py",
+    "inference/infer.py",
     "models/ppca.py",
     "models/variational.py",
     "data/batches.py",
     "data/dataset.py",
     "networks/base.py",
-    "arrays/storage.py",
+    "saving/storage.py",
     "arrays/streams.py",
     "vae.py",
     "sklearn.py",
@@ -57,36 +57,36 @@ FURTHER_TESTS = {
     "adam.py": ["test_training.py"],
     "plain.py": ["test_own_parts.py"],
     "stopping.py": ["test_training.py", "test_bad_input.py"],
-    "state.py": ["test_training.py", "fitting/test_faults.py", "fitting/test_checkpoint.py"],
+    "state.py": ["test_training.py", "fit/test_faults.py", "saving/test_checkpoint.py"],
     "training.py": [
-        "fitting/test_faults.py",
-        "fitting/test_interrupts.py",
+        "fit/test_faults.py",
+        "fit/test_interrupts.py",
         "test_vae.py",
         "test_objectives.py",
         "test_bad_input.py",
     ],
     "likelihoods/": [
-        "models/test_constant.py",
+        "fit/test_start.py",
         "likelihoods/test_likelihoods.py",
-        "inference/test_ledger.py",
+        "diagnostics/test_ledger.py",
         "test_bad_input.py",
         "test_vae.py",
     ],
     "inference/importance.py": ["inference/test_decompositions.py", "test_conditional.py"],
     "inference/quadrature.py": ["inference/test_importance.py", "test_conditional.py"],
-    "fitting/checkpoint.py": ["fitting/test_own_optimizers.py"],
-    "fitting/run.py": ["test_objectives.py", "test_vae.py", "test_conditional.py"],
+    "saving/checkpoint.py": ["fit/test_own_optimizers.py"],
+    "fit/plan.py": ["test_objectives.py", "test_vae.py", "test_conditional.py"],
     "models/base.py": ["test_vae.py", "test_conditional.py", "test_bad_input.py"],
     "models/trained.py": [
-        "fitting/test_run.py",
-        "fitting/test_record.py",
-        "fitting/test_interrupts.py",
-        "fitting/test_faults.py",
+        "fit/test_plan.py",
+        "saving/test_provenance.py",
+        "fit/test_interrupts.py",
+        "fit/test_faults.py",
         "test_vae.py",
         "test_conditional.py",
         "test_bad_input.py",
     ],
-    "models/inference.py": [
+    "inference/infer.py": [
         "models/test_meanfield.py",
         "inference/test_decompositions.py",
         "test_conditional.py",
@@ -95,8 +95,8 @@ FURTHER_TESTS = {
     "data/batches.py": ["likelihoods/test_likelihoods.py", "data/test_rows.py", "test_vae.py"],
     "data/dataset.py": ["test_conditional.py", "test_bad_input.py", "test_vae.py"],
     "networks/base.py": ["networks/test_dense.py", "networks/test_own.py"],
-    "arrays/storage.py": ["models/test_files.py"],
-    "arrays/streams.py": ["fitting/test_run.py", "test_vae.py"],
+    "saving/storage.py": ["saving/test_files.py"],
+    "arrays/streams.py": ["fit/test_plan.py", "test_vae.py"],
     "vae.py": ["test_objectives.py", "test_bad_input.py"],
 }
 
@@ -496,7 +496,7 @@ PLANTED = {
             "if True:",
         ),
     },
-    "fitting/run.py": {
+    "fit/plan.py": {
         "held-out noise is fresh in each epoch": ("epoch if is_fresh else 0", "epoch"),
         "the training rows have the same noise in each evaluation": (
             "epoch if is_fresh else 0",
@@ -592,7 +592,7 @@ PLANTED = {
         "scores: shared draws, their sum": ("-sum(losses) / len(losses)", "-sum(losses)"),
         "bits without the log(2)": ("* math.log(2))", "* 1)"),
     },
-    "models/inference.py": {
+    "inference/infer.py": {
         "it starts at 0": (
             "begin = [array[batch.rows].copy() for array in start]",
             "begin = [0 * array[batch.rows] for array in start]",
@@ -869,7 +869,7 @@ PLANTED = {
             "neglogposterior(z, *_for_each_sample(mu, logsigma))",
         ),
     },
-    "inference/ledger.py": {
+    "diagnostics/ledger.py": {
         "the lecture's loss keeps one constant": ("total - dropped,", "total,"),
         "the lecture's loss drops the prior's constants too": (
             "total - dropped,",
@@ -908,7 +908,7 @@ PLANTED = {
         ),
         "samples and scores have one stream": ("    SAMPLE = 8\n", "    SAMPLE = 7\n"),
     },
-    "arrays/storage.py": {
+    "saving/storage.py": {
         "arrays in Fortran order are scrambled": (
             'newbyteorder("="), order="C")',
             'newbyteorder("=")).ravel(order="K").reshape(array.shape)',
@@ -923,7 +923,7 @@ PLANTED = {
             "        os.chmod(temporary, 0o644)\n        os.replace(temporary, path)",
         ),
     },
-    "fitting/checkpoint.py": {
+    "saving/checkpoint.py": {
         "the file has the state before the callbacks": (
             "self.ready = self.state",
             "self.ready = self.ready or self.state",
@@ -937,7 +937,7 @@ PLANTED = {
             "            (manifest",
         ),
     },
-    "fitting/record.py": {
+    "saving/provenance.py": {
         "only the first rows have a digest": (
             "for start in range(0, X.shape[0], rows):",
             "for start in range(0, 1, rows):",
@@ -993,7 +993,7 @@ EQUIVALENT = {
             "mu[:, None], z[None], logsigma[:, None], normalized=normalized",
         ): "the density is symmetric in z and mu",
     },
-    "fitting/record.py": {
+    "saving/provenance.py": {
         (
             "rows = max(1, CHUNK_BYTES // max(1, row_bytes))",
             "rows = max(2, CHUNK_BYTES // max(1, row_bytes))",
@@ -1005,7 +1005,7 @@ EQUIVALENT = {
             "waiting, reached = {end._node: (vspace(end._value).ones(), True)}, {}",
         ): "whether the end's gradient may be changed in place; nothing is added to it",
     },
-    "fitting/run.py": {
+    "fit/plan.py": {
         (
             "rows = max(1, CHUNK_ROWS // self.settings.samples)",
             "rows = max(2, CHUNK_ROWS // self.settings.samples)",

@@ -19,9 +19,9 @@ from distributed import Client, LocalCluster
 import vaelite
 import vaelite.dask
 from vaelite.arrays.streams import Stream, generator, seed_sequence
+from vaelite.dask.shards import ShardedRows
+from vaelite.dask.steps import added
 from vaelite.data.rows import row_numbers
-from vaelite.data.shards import ShardedRows
-from vaelite.fitting.sharded import added
 
 rng = np.random.default_rng(0)
 X = rng.random((2300, 6), dtype=np.float32)

@@ -7,8 +7,9 @@ import vaelite
 from vaelite import gradient_estimators as estimators
 from vaelite.arrays.streams import Stream
 from vaelite.data.dataset import Dataset
-from vaelite.fitting import run as plans
-from vaelite.models import base, outcome, trained
+from vaelite.fit import outcome
+from vaelite.fit import plan as plans
+from vaelite.models import base, trained
 
 LIMIT = 5  # standard errors
 

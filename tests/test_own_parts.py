@@ -11,8 +11,8 @@ from vaelite import training
 from vaelite.arrays.backend import Backend
 from vaelite.arrays.streams import seed_sequence
 from vaelite.data.dataset import Dataset
-from vaelite.fitting.run import Run
-from vaelite.fitting.settings import FitSettings
+from vaelite.fit.plan import Run
+from vaelite.fit.settings import FitSettings
 from vaelite.state import TrainState
 from vaelite.stopping import Epochs
 

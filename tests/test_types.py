@@ -13,7 +13,7 @@ import pytest
 from pages import python_blocks
 
 import vaelite
-from vaelite.fitting import keywords
+from vaelite.fit import types as keywords
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "tests" / "user_script.py"

@@ -10,7 +10,7 @@ from helpers import spy_on_decoder
 from scipy import stats
 
 import vaelite
-from vaelite.fitting.run import Run
+from vaelite.fit.plan import Run
 from vaelite.networks import dense
 
 

@@ -13,6 +13,9 @@ from .adam import Adam
 from .api import fit, fit_autoencoder, load
 from .data.batches import minibatches, quantize
 from .data.datasets import load_digits, load_idx, load_mnist, load_mnist_sample
+from .diagnostics.doctor import doctor
+from .diagnostics.findings import Diagnosis, Finding
+from .diagnostics.ledger import Ledger, ledger
 from .exceptions import (
     ConvergenceWarning,
     FitWarning,
@@ -33,13 +36,10 @@ from .inference.decompositions import (
 )
 from .inference.estimate import Estimate
 from .inference.importance import elbo, log_evidence
-from .inference.ledger import Ledger, ledger
+from .inference.infer import infer
 from .inference.quadrature import Quadrature
 from .likelihoods import Bernoulli, Categorical, ContinuousBernoulli, Gaussian, Likelihood
 from .models.autoencoder import Autoencoder
-from .models.doctor import doctor
-from .models.findings import Diagnosis, Finding
-from .models.inference import infer
 from .models.meanfield import MeanField
 from .models.ppca import ProbabilisticPCA
 from .models.pretrained import load_pretrained

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import vaelite
-from vaelite.fitting.progress import show
+from vaelite.fit.progress import show
 from vaelite.versions import advice
 
 EPILOG = """\

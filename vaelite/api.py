@@ -4,16 +4,11 @@ import inspect
 from typing import Any, Unpack, overload
 
 from .checks import check_keywords, check_path
-from .fitting.keywords import (
-    AutoencoderFitDict,
-    AutoencoderFitKeywords,
-    VAEFitDict,
-    VAEFitKeywords,
-)
-from .models import files
+from .fit.types import AutoencoderFitDict, AutoencoderFitKeywords, VAEFitDict, VAEFitKeywords
 from .models.autoencoder import Autoencoder
-from .models.files import OWN_TERMS
 from .models.meanfield import MeanField
+from .saving import files
+from .saving.files import OWN_TERMS
 from .vae import VAE
 
 KINDS = {kind.__name__: kind for kind in (VAE, Autoencoder, MeanField)}

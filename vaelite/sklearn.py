@@ -14,7 +14,7 @@ except ImportError as error:
         "vaelite.sklearn needs scikit-learn 1.6 or later: python -m pip install 'vaelite[sklearn]'"
     ) from error
 
-from .fitting.settings import ELBOSettings
+from .fit.settings import ELBOSettings
 from .likelihoods import Gaussian
 from .vae import VAE
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Self, Unpack, overload
 
 from .checks import explain_keywords
-from .fitting.keywords import (
+from .fit.settings import ELBOSettings, with_settings
+from .fit.types import (
     Activation,
     BackendName,
     DType,
@@ -15,7 +16,6 @@ from .fitting.keywords import (
     LikelihoodName,
     Sizes,
 )
-from .fitting.settings import ELBOSettings, with_settings
 from .likelihoods import Likelihood
 from .models.base import encoder_width, run_encoder
 from .models.checks import check_fitted, check_network

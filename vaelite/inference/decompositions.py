@@ -8,10 +8,10 @@ from scipy.special import logsumexp
 from ..arrays.streams import Stream, sampling_generator
 from ..checks import check_number
 from ..models.checks import check_posterior, check_unconditional
-from ..models.inference import infer
 from ..terms import kl_divergence, neglogposterior, neglogprior, reparameterize
 from .estimate import NORMAL_95, Estimate
 from .importance import elbo, log_evidence
+from .infer import infer
 
 ACTIVE = 0.01  # a latent is active if its mean has a larger variance over the data
 NEAR_LIMIT = 0.1  # nats below log n: mutual information that more rows would raise

@@ -9,11 +9,11 @@ from ..arrays.streams import Stream, sampling_generator
 from ..checks import check_count, check_number
 from ..data.checks import check_array
 from ..data.rows import RowReader
-from ..fitting.progress import track
-from ..fitting.run import CHUNK_ROWS
+from ..fit.plan import CHUNK_ROWS
+from ..fit.progress import track
 from ..models.checks import check_posterior, check_q
-from ..models.inference import infer
 from .estimate import Estimate
+from .infer import infer
 from .pareto import FEWEST, highest_k, k_hat, tail_length
 from .proposal import Proposal, Scouts, log_weights, widened
 

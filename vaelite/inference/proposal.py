@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..fitting.run import CHUNK_ROWS
+from ..fit.plan import CHUNK_ROWS
 from ..ops import copies
 from ..terms import neglogprior
 

@@ -7,8 +7,8 @@ from scipy.special import logsumexp, roots_legendre
 
 from ..checks import check_count, check_number, warn
 from ..data.batches import minibatches
-from ..fitting.progress import track
-from ..fitting.run import CHUNK_ROWS
+from ..fit.plan import CHUNK_ROWS
+from ..fit.progress import track
 from ..models.checks import check_posterior, check_unconditional
 
 TRUSTED = 0.01  # nats that a row's error may be without a warning

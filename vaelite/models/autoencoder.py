@@ -5,7 +5,8 @@ from typing import Self, Unpack, overload
 
 from .. import training
 from ..checks import explain_keywords
-from ..fitting.keywords import (
+from ..fit.settings import FitSettings, with_settings
+from ..fit.types import (
     Activation,
     Array,
     BackendName,
@@ -17,7 +18,6 @@ from ..fitting.keywords import (
     LikelihoodName,
     Sizes,
 )
-from ..fitting.settings import FitSettings, with_settings
 from ..likelihoods import Likelihood
 from ..networks import Head, Network
 from ..networks.dense import dense_unless_given

@@ -26,16 +26,16 @@ from ..checks import (
 )
 from ..data.checks import check_array, check_width, summarize
 from ..data.dataset import Dataset
-from ..fitting.keywords import Array, Seed
-from ..fitting.run import CHUNK_ROWS
-from ..fitting.trial import try_network, try_prior
+from ..fit.plan import CHUNK_ROWS
+from ..fit.trial import try_network, try_prior
+from ..fit.types import Array, Seed
 from ..likelihoods import LIKELIHOODS
 from ..networks.base import Head, own_params
 from ..objectives import in_dtype
 from ..ops import join
 from ..priors import StandardNormal
+from ..saving import files
 from ..state import Solution
-from . import files
 from .checks import check_fitted, check_likelihood, check_network, check_params, check_prior
 
 OTHER_NAMES = {  # what other libraries call a method

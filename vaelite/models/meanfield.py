@@ -11,7 +11,9 @@ from .. import training
 from ..adam import Adam
 from ..arrays.dispatch import number
 from ..checks import explain_keywords
-from ..fitting.keywords import (
+from ..fit.plan import Run
+from ..fit.settings import MeanFieldSettings, with_settings
+from ..fit.types import (
     Activation,
     BackendName,
     DType,
@@ -22,16 +24,14 @@ from ..fitting.keywords import (
     MeanFieldKeywords,
     Sizes,
 )
-from ..fitting.record import digest
-from ..fitting.run import Run
-from ..fitting.settings import MeanFieldSettings, with_settings
+from ..inference.infer import Q, infer
 from ..likelihoods import Likelihood
 from ..networks import Network
 from ..networks.dense import dense_unless_given
 from ..objectives import NegELBO, objective_class
 from ..priors import Prior
+from ..saving.provenance import digest
 from ..state import Solution, TrainState
-from .inference import Q, infer
 from .variational import VariationalModel
 
 START = {"n_steps": 100, "n_samples": 2}  # for `infer`, where a warm start has other rows

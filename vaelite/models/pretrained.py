@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..checks import check_choice
+from ..saving import files
 from ..vae import VAE
-from . import files
 
 FOLDER = Path(__file__).parent.parent / "data"
 PRETRAINED = "mnist-gaussian", "mnist-bernoulli"

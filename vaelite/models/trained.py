@@ -6,8 +6,6 @@ was. What ends training early, Ctrl-C or an error, never loses a whole epoch.
 
 import contextlib
 from dataclasses import replace
-from functools import partial
-from typing import Self
 
 import numpy as np
 
@@ -15,23 +13,22 @@ from ..arrays.dispatch import read_only
 from ..arrays.streams import Stream, generator, seed_sequence
 from ..checks import warn
 from ..data.checks import check_test
+from ..diagnostics.card import card
+from ..diagnostics.doctor import checkup
 from ..exceptions import ConvergenceWarning, FitWarning, keep_in
-from ..fitting.checkpoint import Checkpoint
-from ..fitting.progress import ModelCallback, reporters, show
-from ..fitting.record import check_same, lines, rebuilt, recorded, seed_of
-from ..fitting.run import Run
-from ..fitting.settings import FitSettings
-from ..fitting.sharded import ShardedRun
+from ..fit.outcome import ROWS, judged, summary
+from ..fit.plan import Run
+from ..fit.progress import ModelCallback, reporters, show
+from ..fit.settings import FitSettings
+from ..fit.start import constant_loss, constant_outputs, shrink_codes, start_at
 from ..plain import as_objective
+from ..saving import files
+from ..saving.checkpoint import Checkpoint
+from ..saving.provenance import check_same, lines, rebuilt, recorded, seed_of
 from ..state import Solution, TrainState
 from ..training import train
-from . import files
 from .base import LatentModel, run_encoder
 from .checks import check_fitted
-from .constant import constant_loss, constant_outputs, shrink_codes, start_at
-from .doctor import checkup
-from .notebook import card
-from .outcome import ROWS, judged, summary
 
 AGAIN = (
     "this {} has been trained for {} epochs; fit starts again from new weights "
@@ -89,22 +86,6 @@ class TrainedModel(LatentModel):
         callbacks = [ModelCallback(call, model._at) for call in settings.callbacks]
         self._train(model, run, kept, reporters(settings.progress) + callbacks)
         return self
-
-    def fit_shards(self, settings, rows, X_test=None) -> Self:
-        """Train on rows that lie in several places; `vaelite.dask.fit` calls it.
-
-        Parameters
-        ----------
-        settings : ShardedSettings
-        rows : ShardedRows
-        X_test : array-like, shape (m, n_features), optional
-            In this process.
-
-        Returns
-        -------
-        This model.
-        """
-        return self._fit(settings, rows, X_test, plan=partial(ShardedRun.of, rows=rows))
 
     def _train(self, model, run, kept, callbacks):
         """Train, and assign the solution; nothing that ends it loses a whole epoch."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..arrays.streams import Stream, sampling_generator
 from ..checks import check_flag, check_pairs
-from ..fitting.keywords import Array, Seed
+from ..fit.types import Array, Seed
 from .trained import TrainedModel
 
 

@@ -8,9 +8,9 @@ from matplotlib.patches import Ellipse
 from ..checks import shown
 from ..data.batches import to_float
 from ..inference.gradient_estimators import ESTIMATORS, measure
+from ..inference.infer import check_observed, infer
 from ..inference.quadrature import Quadrature
 from ..models.checks import check_posterior, check_q
-from ..models.inference import check_observed, infer
 from .grid import draw_grid, new_axes
 
 LINES, COLORS = ("-", "--", ":", "-."), ("C0", "C1", "C2", "C3", "C4")

@@ -11,7 +11,7 @@ from ..checks import check_path, shown
 from ..data.batches import to_float
 from ..likelihoods import Categorical
 from ..models.checks import check_posterior, check_unconditional
-from ..models.files import described
+from ..saving.files import described
 from .grid import check_image_shape, check_labels
 
 PAGE = resources(__package__) / "page"

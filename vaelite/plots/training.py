@@ -3,9 +3,9 @@
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from ..diagnostics.card import limits
 from ..exceptions import NotFittedError
 from ..models.checks import check_fitted
-from ..models.notebook import limits
 from .grid import new_axes
 
 

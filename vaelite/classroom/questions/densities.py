@@ -3,16 +3,7 @@
 import numpy as np
 
 from ...terms import HALF_LOG_2PI, negloglikelihood, neglogposterior, neglogprior
-from ..cases import (
-    Kind,
-    binary,
-    columns_apart,
-    ends,
-    gray,
-    nonzero,
-    normal,
-    uniform,
-)
+from ..cases import Kind, binary, columns_apart, ends, gray, nonzero, normal, uniform
 from .base import CONSTANT, LOG_VARIANCE, REDUCTIONS, Misconception, Question, clips, combined
 
 # Mistakes in the elements of -log N(x; mu, sigma^2)

@@ -3,11 +3,7 @@
 import numpy as np
 
 from ...inference.gradient_estimators import ESTIMATORS
-from ..cases import (
-    Kind,
-    normal,
-    uniform,
-)
+from ..cases import Kind, normal, uniform
 from ..portable import QuadraticLoss
 from .base import SIGN, Misconception, Q, Question, clips
 

@@ -3,15 +3,7 @@
 import numpy as np
 
 from ...terms import HALF_LOG_2PI, kl_divergence, reparameterize
-from ..cases import (
-    Kind,
-    columns_apart,
-    constant,
-    ends,
-    nonzero,
-    normal,
-    uniform,
-)
+from ..cases import Kind, columns_apart, constant, ends, nonzero, normal, uniform
 from .base import EPS, LOG_VARIANCE, REDUCTIONS, Misconception, Q, Question, clips, combined
 
 # z = mu + sigma * eps

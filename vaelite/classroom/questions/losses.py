@@ -15,15 +15,7 @@ from ...terms import (
     neglogprior,
     reparameterize,
 )
-from ..cases import (
-    Kind,
-    binary,
-    columns_apart,
-    ends,
-    gray,
-    normal,
-    uniform,
-)
+from ..cases import Kind, binary, columns_apart, ends, gray, normal, uniform
 from ..portable import LinearDecoder
 from .base import (
     BATCH_MEAN,

@@ -3,12 +3,7 @@
 import numpy as np
 
 from ...adam import Adam
-from ..cases import (
-    Kind,
-    choice,
-    constant,
-    normal,
-)
+from ..cases import Kind, choice, constant, normal
 from .base import Misconception, Question
 
 

@@ -4,15 +4,7 @@ import numpy as np
 from scipy import special
 
 from ...likelihoods import Bernoulli, Categorical
-from ..cases import (
-    Kind,
-    binary,
-    ends,
-    gray,
-    normal,
-    pixels_apart,
-    uniform,
-)
+from ..cases import Kind, binary, ends, gray, normal, pixels_apart, uniform
 from .base import REDUCTIONS, Limit, Misconception, Question, combined
 
 # Bernoulli

@@ -8,10 +8,7 @@ import numpy as np
 
 from ...stopping import HeldOut
 from ..answers import Fault
-from ..cases import (
-    Kind,
-    constant,
-)
+from ..cases import Kind, constant
 from .base import Misconception, Question
 
 

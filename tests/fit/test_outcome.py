@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import vaelite
-from vaelite.fitting.run import Run
+from vaelite.fit.plan import Run
 from vaelite.stopping import HeldOut
 
 REAL = vaelite.Gaussian(mean="identity", sigma="shared")

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import training
 from ..arrays.streams import Stream, generator
-from ..fitting.run import CHUNK_ROWS
+from .plan import CHUNK_ROWS
 
 ROWS = 2000  # for the start and the scores, evenly spaced: a small part of the fit
 LEARNED = 0.1  # nats per example by which a fit has to be better than a model without latents

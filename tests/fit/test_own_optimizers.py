@@ -118,8 +118,8 @@ def test_the_state_of_the_optimizer_is_needed(tmp_path, monkeypatch):
     """The test above would notice an optimizer that begins again."""
     with pytest.raises(KeyError):
         fit(optimizer=Momentum(), checkpoint=tmp_path / "run.npz", callbacks=stop)
-    monkeypatch.setattr(vaelite.fitting.checkpoint, "_set_state", lambda part, state: None)
-    monkeypatch.setattr(vaelite.fitting.checkpoint, "check_resumable", lambda *args: None)
+    monkeypatch.setattr(vaelite.saving.checkpoint, "_set_state", lambda part, state: None)
+    monkeypatch.setattr(vaelite.saving.checkpoint, "check_resumable", lambda *args: None)
     resumed, whole = (
         fit(optimizer=Momentum(), checkpoint=tmp_path / "run.npz"),
         fit(optimizer=Momentum()),

@@ -7,6 +7,7 @@ import copy
 import time
 import warnings
 from collections.abc import Iterable, Mapping
+from functools import partial
 from itertools import product
 from typing import Any, Unpack
 
@@ -23,19 +24,20 @@ except ImportError as error:
         "'vaelite[dask]'"
     ) from error
 
-from . import api
-from .arrays.streams import Stream, generator, sampling_generator, seed_sequence
-from .checks import check_flag, typed
-from .data.checks import check_array, check_width, column_names
-from .data.shards import ShardedRows
-from .fitting.keywords import Seed, VAEFitKeywords
-from .fitting.run import CHUNK_ROWS
-from .fitting.settings import ELBOSettings, ShardedSettings
-from .inference import importance
-from .inference.estimate import Estimate
-from .inference.pareto import highest_k
-from .models.checks import check_fitted, check_posterior
-from .vae import VAE
+from .. import api
+from ..arrays.streams import Stream, generator, sampling_generator, seed_sequence
+from ..checks import check_flag, typed
+from ..data.checks import check_array, check_width, column_names
+from ..fit.plan import CHUNK_ROWS
+from ..fit.settings import ELBOSettings, ShardedSettings
+from ..fit.types import Seed, VAEFitKeywords
+from ..inference import importance
+from ..inference.estimate import Estimate
+from ..inference.pareto import highest_k
+from ..models.checks import check_fitted, check_posterior
+from ..vae import VAE
+from .shards import ShardedRows
+from .steps import ShardedRun
 
 RETRIES = 5  # of what was lost with a worker; pauses of 0, 1, 2, ... seconds
 OF_ESTIMATE = "value", "standard_error", "effective_samples", "pareto_k"
@@ -404,7 +406,8 @@ def fit(
     checked = ShardedSettings.checked(model, of_fit)
     if model.backend.name != "numpy":
         raise ValueError(f'workers compute in NumPy only, got backend="{model.backend_name}"')
-    return model.fit_shards(checked, _sharded(client, X, shards), X_test)
+    rows = _sharded(client, X, shards)
+    return model._fit(checked, rows, X_test, plan=partial(ShardedRun.of, rows=rows))
 
 
 def _sharded(client, X, shards):

@@ -12,11 +12,11 @@ from ..adam import Adam
 from ..arrays.streams import Stream, sampling_generator
 from ..checks import check_count, check_number, check_pairs
 from ..exceptions import TrainingError
-from ..fitting.progress import track
-from ..fitting.run import CHUNK_ROWS
+from ..fit.plan import CHUNK_ROWS
+from ..fit.progress import track
 from ..gradient import value_and_grad
+from ..models.checks import check_columns, check_posterior, check_q
 from ..ops import copies
-from .checks import check_columns, check_posterior, check_q
 
 Q = "q.mu", "q.logsigma"
 CANDIDATES = 100  # codes from the prior; inference starts at the best one

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..data.dataset import check_condition
 from ..likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
-from .checks import check_columns, check_fitted
-from .examination import Exam, examine, standard_error
+from ..models.checks import check_columns, check_fitted
 from .findings import Diagnosis, Finding, count
+from .measurements import Exam, examine, standard_error
 
 ROWS, QUICK_ROWS = 5_000, 1_000  # examined, evenly spaced: by `doctor`, after a fit
 INFERRED_ROWS = 200  # for models without an encoder

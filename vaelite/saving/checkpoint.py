@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from ..adam import Adam
-from ..arrays import storage
 from ..arrays.dispatch import to_host
 from ..checks import check_count
 from ..exceptions import ModelFileError
 from ..state import Kept
-from .record import check_same, seed_of
+from . import storage
+from .provenance import check_same, seed_of
 
 OBJECTS = "adam", "rule", "local"  # parts of a state with attributes of their own
 KIND = "Checkpoint"

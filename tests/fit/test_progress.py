@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import vaelite
-from vaelite.fitting import progress
+from vaelite.fit import progress
 
 
 def test_the_lectures_lines(digits, quick, capsys):

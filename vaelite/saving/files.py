@@ -9,18 +9,17 @@ from dataclasses import fields
 
 import numpy as np
 
-from ..arrays import storage
 from ..arrays.backend import BACKENDS, get_backend
 from ..checks import check_callable, check_choice, check_count, check_flag
 from ..exceptions import ModelFileError
-from ..fitting import checkpoint
-from ..fitting.record import ENTRIES
 from ..likelihoods import LIKELIHOODS
+from ..models.checks import check_likelihood, check_network, check_prior
 from ..networks import NETWORKS
 from ..objectives import TERMS
 from ..priors import PRIORS, StandardNormal
 from ..state import Solution
-from .checks import check_likelihood, check_network, check_prior
+from . import checkpoint, storage
+from .provenance import ENTRIES
 
 SOLUTION = "converged", "stop_reason", "n_epochs", "best_epoch"
 TABLES = "history", "log"  # their columns are arrays, "history.epoch" and others

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import vaelite
-from vaelite.arrays import storage
+from vaelite.saving import storage
 
 X = np.random.default_rng(0).random((40, 4))
 NAME = "model.npz"

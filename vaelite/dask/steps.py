@@ -14,9 +14,9 @@ import numpy as np
 
 from ..arrays.streams import Stream, generator
 from ..data.rows import row_numbers
-from ..data.shards import ShardedRows
+from ..fit.plan import Run
 from ..training import finite_gradient
-from .run import Run
+from .shards import ShardedRows
 
 LOOKED_AT = 10_000  # evaluated rows that the scores and the doctor read at the end
 ORDERS = 8  # of rows in an epoch, that a process keeps

@@ -17,7 +17,7 @@ import pytest
 
 import vaelite
 from vaelite import ModelFileError
-from vaelite.arrays import storage
+from vaelite.saving import storage
 
 
 @pytest.fixture

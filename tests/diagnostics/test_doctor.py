@@ -14,8 +14,8 @@ from vaelite import Categorical, Gaussian, doctor
 from vaelite.arrays.backend import get_backend
 from vaelite.data.dataset import Dataset
 from vaelite.data.rows import RowSubset
-from vaelite.models.doctor import checkup
-from vaelite.models.examination import Exam, examine
+from vaelite.diagnostics.doctor import checkup
+from vaelite.diagnostics.measurements import Exam, examine
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "guide" / "doctor.md"
 REAL = Gaussian(mean="identity")

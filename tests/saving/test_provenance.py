@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import vaelite
+from vaelite.fit import plan
 
 rng = np.random.default_rng(0)
 X, C = rng.random((60, 4), dtype=np.float32), np.eye(3, dtype=np.float32)[np.arange(60) % 3]
@@ -46,13 +47,13 @@ def test_a_warm_start_goes_on_and_appends(loaded, tmp_path):
 
 def test_a_warm_start_has_other_noise_than_the_first_epochs(monkeypatch):
     seen, model = [], fit(max_epochs=1)
-    generator = vaelite.fitting.run.generator
+    generator = plan.generator
 
     def spy(seed, *address):
         seen.append(address)
         return generator(seed, *address)
 
-    monkeypatch.setattr(vaelite.fitting.run, "generator", spy)
+    monkeypatch.setattr(plan, "generator", spy)
     fit(model, warm_start=True, max_epochs=1)
     noise = vaelite.arrays.streams.Stream.NOISE
     assert [address[1] for address in seen if address[0] is noise] == [2, 2, 2]
@@ -283,7 +284,7 @@ def test_the_receipt_has_all_that_repeats_the_fit(capsys, tmp_path):
 
 
 def test_digests_are_of_the_numbers_in_any_layout_and_on_disk(tmp_path):
-    digest = vaelite.fitting.record.digest
+    digest = vaelite.saving.provenance.digest
     big = np.arange(6_000_000, dtype=np.float32).reshape(-1, 3)  # more than one chunk
     np.save(tmp_path / "big.npy", big)
     assert digest(big) == digest(np.asfortranarray(big))

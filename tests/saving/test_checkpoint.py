@@ -12,7 +12,7 @@ import pytest
 
 import vaelite
 from vaelite import training
-from vaelite.arrays import storage
+from vaelite.saving import storage
 from vaelite.stopping import Epochs
 
 rng = np.random.default_rng(0)

@@ -6,7 +6,7 @@ from scipy import special, stats
 
 import vaelite
 from vaelite import Bernoulli, Categorical, Gaussian
-from vaelite.models.constant import constant_loss, constant_outputs, shrink_codes
+from vaelite.fit.start import constant_loss, constant_outputs, shrink_codes
 
 FREE = {"floor": None}
 

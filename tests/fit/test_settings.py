@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 import vaelite
-from vaelite.fitting.settings import CONSTRAINTS, ELBOSettings, FitSettings, MeanFieldSettings
+from vaelite.fit.settings import CONSTRAINTS, ELBOSettings, FitSettings, MeanFieldSettings
 
 KINDS = (
     (vaelite.VAE, ELBOSettings),

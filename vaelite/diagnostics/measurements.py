@@ -9,9 +9,9 @@ import numpy as np
 from ..arrays.dispatch import to_host
 from ..arrays.streams import Stream, sampling_generator
 from ..data.rows import RowReader, RowSubset
+from ..fit.start import constant_loss, constant_outputs
 from ..likelihoods import Gaussian
-from .constant import constant_loss, constant_outputs
-from .ppca import ProbabilisticPCA
+from ..models.ppca import ProbabilisticPCA
 
 VALUES = 2e7  # of X that are examined at most
 LINEAR_FEATURES = 1_000  # with more columns, a linear model would take long

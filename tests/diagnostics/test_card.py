@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import vaelite
-from vaelite.models import notebook
+from vaelite.diagnostics import card as notebook
 
 VOID = {"br"}
 

@@ -11,9 +11,9 @@ import vaelite
 from vaelite.arrays.backend import get_backend
 from vaelite.arrays.streams import Stream, generator, seed_sequence
 from vaelite.data.dataset import Dataset
-from vaelite.fitting import run as run_module
-from vaelite.fitting.run import Run
-from vaelite.fitting.settings import ELBOSettings
+from vaelite.fit import plan as run_module
+from vaelite.fit.plan import Run
+from vaelite.fit.settings import ELBOSettings
 
 
 @pytest.fixture

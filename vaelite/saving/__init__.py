@@ -1,0 +1,1 @@
+"""A model as a file, the file of a fit that resumes, and what repeats a fit."""
