@@ -32,7 +32,7 @@ def milliseconds(function, batches, times=300):
 def step_of(work):
     """A model's parameters and objective, batches, and a function that takes one step."""
     vae, adam, rng = work.vae(), vaelite.Adam(), np.random.default_rng(0)
-    objective, params = vae.objective(), vae.params
+    objective, params = vae.loss(), vae.params
     images = rng.random((32, work.batch_size, work.pixels), dtype=np.float32)
     images *= rng.random(images.shape) < 0.2
     noise = rng.standard_normal((32, work.batch_size, work.latent_dim), dtype=np.float32)

@@ -45,7 +45,7 @@ class Vaelite:
     def __init__(self, vae=None):
         training.keep_freed_memory()
         vae = vae or convolutional()
-        self.objective, self.params, self.adam = vae.objective(), vae.params, vaelite.Adam()
+        self.objective, self.params, self.adam = vae.loss(), vae.params, vaelite.Adam()
 
     def step(self, x, eps):
         return float(training.step(self.objective, self.params, self.adam, x, eps))

@@ -54,7 +54,7 @@ class Vaelite:
     def __init__(self, work, params):
         keep_freed_memory()
         settings = {"normalized": False, "importance_samples": work.samples}
-        self.objective = work.vae().objective(**settings)
+        self.objective = work.vae().loss(**settings)
         self.adam = vaelite.Adam(LEARNING_RATE)
         self.to_device = get_backend(work.backend).to_device
         self.params = {name: self.to_device(array) for name, array in params.items()}
@@ -64,7 +64,7 @@ class Vaelite:
         return float(step(self.objective, self.params, self.adam, x, eps))
 
     def evaluate(self, x, eps):
-        return float(self.objective(self.params, self.to_device(x), self.to_device(eps)))
+        return float(self.loss(self.params, self.to_device(x), self.to_device(eps)))
 
 
 class VaeliteFast(Vaelite):

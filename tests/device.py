@@ -182,11 +182,11 @@ def ElementwiseKernel(inputs, outputs, operation, name):
     """vaelite's only kernel, written in NumPy; only a GPU can compile ``operation``."""
     assert name == "vaelite_update"
 
-    def adam(g, beta1, beta2, step_size, epsilon, p, m, v):
+    def adam(g, beta1, rest1, beta2, rest2, step, epsilon, p, m, v):
         g, p, m, v = (array._host for array in (g, p, m, v))
-        m[:] = beta1 * m + g
-        v[:] = beta2 * v + g * g
-        p -= (step_size * m / (np.sqrt(v) + epsilon)).astype(p.dtype)
+        m[:] = beta1 * m + rest1 * g
+        v[:] = beta2 * v + rest2 * (g * g)
+        p -= (m / (np.sqrt(v) + epsilon) * step).astype(p.dtype)
 
     return adam
 

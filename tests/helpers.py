@@ -77,3 +77,20 @@ def spy_on_decoder(monkeypatch, latent_dim=2):
 
     monkeypatch.setattr(vaelite.Dense, "__call__", spy)
     return seen
+
+
+OF_THE_MODEL = {
+    *{"latent_dim", "hidden_dim", "activation", "init", "encoder", "decoder", "likelihood"},
+    *{"negloglikelihood", "neglogprior", "neglogposterior", "reparameterize", "prior"},
+    *{"dtype", "backend"},
+}
+
+
+def fit(model, X, **given):
+    """Fit a model to rows with these settings, and the defaults of all others of a fit."""
+    data = {
+        name: given.pop(name) for name in ("X_test", "condition", "condition_test") if name in given
+    }
+    defaults = {name: getattr(type(model), name) for name in model.get_params(deep=False)}
+    of_fit = {name: value for name, value in defaults.items() if name not in OF_THE_MODEL}
+    return model.set_params(**{**of_fit, **given}).fit(X, **data)

@@ -537,15 +537,15 @@ PLANTED = {
         "warm-up: one epoch later": ("weight = epoch / self", "weight = (epoch - 1) / self"),
         "evaluation during warm-up has its weight": (
             "return training.evaluate(self.target, params",
-            "return training.evaluate(self.objective(epoch), params",
+            "return training.evaluate(self.loss(epoch), params",
         ),
         "importance weighting is evaluated with other samples": (
             "return self._noisy(self.evaluated[name], rows, lambda b: rng)",
             "return self.evaluated[name].noisy(rows, self.latent_dim, lambda b: rng, samples=self.settings.samples and self.settings.samples + (self.settings.samples > 1))",
         ),
         "a step without the condition": (
-            "objective = self.objective(state.epoch).given(batch.condition)",
-            "objective = self.objective(state.epoch)",
+            "objective = self.loss(state.epoch).given(batch.condition)",
+            "objective = self.loss(state.epoch)",
         ),
     },
     "models/trained.py": {

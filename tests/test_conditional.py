@@ -62,7 +62,7 @@ def test_gradients_are_finite_differences(settings, rng):
     vae = vaelite.VAE(2, 5, activation="tanh").build(3, np.float64, rng=0, n_conditions=4)
     x, condition = rng.random((6, 3)), rng.random((6, 4))
     eps = rng.standard_normal((3, 6, 2) if "importance_samples" in settings else (6, 2))
-    objective = vae.objective(**settings).given(condition)
+    objective = vae.loss(**settings).given(condition)
     _, grads = vaelite.value_and_grad(objective)(vae.params, x, eps)
     for name, array in vae.params.items():
         loss = lambda a, name=name: objective({**vae.params, name: a}, x, eps)
@@ -74,8 +74,8 @@ def test_several_samples_of_a_row_share_its_condition(rng):
     """K equal samples of each row: the importance-weighted bound is the ELBO."""
     vae = vaelite.VAE(2, 5).build(3, np.float64, rng=0, n_conditions=4)
     x, condition, eps = rng.random((6, 3)), rng.random((6, 4)), rng.standard_normal((6, 2))
-    one = vae.objective().given(condition).parts(vae.params, x, eps)
-    objective = vae.objective(importance_samples=3).given(condition)
+    one = vae.loss().given(condition).parts(vae.params, x, eps)
+    objective = vae.loss(importance_samples=3).given(condition)
     for found, expected in zip(
         objective.parts(vae.params, x, np.stack([eps] * 3)), one, strict=True
     ):
@@ -205,7 +205,7 @@ def test_other_models_with_a_condition(data):
     ae = vaelite.fit_autoencoder(X, condition=C, **SETTINGS)
     assert ae.encode(X, condition=C).shape == (300, 2)
     assert ae.reconstruction_loss(X, condition=C).shape == (300,)
-    model = vaelite.MeanField(hidden_dim=16).fit(X, condition=C, max_epochs=3, rng=0)
+    model = vaelite.MeanField(hidden_dim=16, max_epochs=3, rng=0).fit(X, condition=C)
     assert model.sample(3, rng=0, condition=C[0]).shape == (3, 64)
     assert model.encode(X[:3], condition=C[:3])[0].shape == (3, 2)
 

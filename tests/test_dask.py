@@ -22,6 +22,7 @@ from vaelite.arrays.streams import Stream, generator, seed_sequence
 from vaelite.dask.shards import ShardedRows
 from vaelite.dask.steps import added
 from vaelite.data.rows import row_numbers
+from vaelite.fit import fit as fit_module
 
 rng = np.random.default_rng(0)
 X = rng.random((2300, 6), dtype=np.float32)
@@ -241,12 +242,12 @@ def run(monkeypatch):
     class Stop(Exception):
         pass
 
-    def stop(self, model, run, kept, callbacks):
-        found.update(run=run, state=kept.state)
+    def stop(plan, state, callbacks, kept):
+        found.update(run=plan, state=state)
         raise Stop
 
     def planned(**settings):
-        monkeypatch.setattr(vaelite.VAE, "_train", stop)
+        monkeypatch.setattr(fit_module, "train", stop)
         with pytest.raises(Stop):
             sharded(**settings)
         state = found["state"].copy()
@@ -370,7 +371,7 @@ def test_a_sharded_model_is_a_vae(tmp_path):
     model = sharded(stopping="epochs", max_epochs=1)
     model.save(tmp_path / "model.npz")
     assert type(vaelite.load(tmp_path / "model.npz")) is type(model) is vaelite.VAE
-    assert model.solution.record["settings"]["shards"] == 4
+    assert model.solution.provenance["settings"]["shards"] == 4
     with pytest.raises(ValueError, match=r"in shards.*vaelite\.dask\.fit"):
         model.refit(FEW)
 

@@ -28,7 +28,7 @@ def problem(settings, dtype, rng):
     for name, array in vae.params.items():
         params[name] = (array + 0.1 * rng.standard_normal(array.shape)).astype(dtype)
     x, eps = rng.random((4, 5)), rng.standard_normal((4, 2))
-    return vae.objective(), params, x.astype(dtype), eps.astype(dtype)
+    return vae.loss(), params, x.astype(dtype), eps.astype(dtype)
 
 
 @pytest.mark.parametrize("settings", VAES.values(), ids=VAES)

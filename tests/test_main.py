@@ -20,7 +20,7 @@ def test_the_digits(tmp_path, capsys):
     written = {path.name for path in (tmp_path / "a" / "b").iterdir()}
     assert written == {f"{name}.png" for name in PICTURES} | {"model.npz"}
     model = vaelite.load(tmp_path / "a" / "b" / "model.npz")
-    assert (model.encoder.hidden_dim, model.n_epochs) == ((16,), 2)
+    assert (model.part("encoder").hidden_dim, model.n_epochs) == ((16,), 2)
     out = capsys.readouterr().out
     assert str(tmp_path / "a" / "b") in out
     assert str(vaelite.ledger(model, vaelite.load_digits()[0])) in out
@@ -71,8 +71,7 @@ def test_pictures_of_an_earlier_run_are_kept_and_named(tmp_path, capsys):
 
 def test_beta(tmp_path):
     assert main([*QUICK, "--beta", "8", "--out", str(tmp_path)]) == 0
-    settings = {"hidden_dim": 16, "max_epochs": 2, "stopping": "epochs", "start": "network"}
-    settings["batch_size"] = 128
+    settings = {"hidden_dim": 16, "max_epochs": 2, "stopping": "epochs"}
     X, fitted = vaelite.load_digits()[0], vaelite.load(tmp_path / "model.npz")
     losses = [vaelite.fit(X, beta=beta, rng=0, **settings).history for beta in (8, 1)]
     found = [history["eval_loss"][-1] for history in (fitted.history, *losses)]

@@ -7,9 +7,8 @@ import vaelite
 from vaelite import gradient_estimators as estimators
 from vaelite.arrays.streams import Stream
 from vaelite.data.dataset import Dataset
-from vaelite.fit import outcome
+from vaelite.fit import outcome, start
 from vaelite.fit import plan as plans
-from vaelite.models import base, trained
 
 LIMIT = 5  # standard errors
 
@@ -71,14 +70,14 @@ def test_noise_does_not_restart_after_a_chunk_of_rows(vae, digits, rng):
 @pytest.mark.parametrize("name", ["val", "eval", "test"])
 @pytest.mark.filterwarnings("ignore::vaelite.ConvergenceWarning")
 def test_noise_of_evaluations_does_not_restart(digits, quick, name, monkeypatch):
-    seen, original = [], plans.Run.evaluation_batches
+    seen, original = [], plans.Plan.evaluation_batches
 
     def spy(run, which, epoch):
         for batch in original(run, which, epoch):
             seen.append((which, epoch, batch.eps))
             yield batch
 
-    monkeypatch.setattr(plans.Run, "evaluation_batches", spy)
+    monkeypatch.setattr(plans.Plan, "evaluation_batches", spy)
     monkeypatch.setattr(plans, "CHUNK_ROWS", 60)
     stopping = {"stopping": "heldout"} if name == "val" else {}
     with_test = {"X_test": digits[0][:200]} if name == "test" else {}
@@ -94,7 +93,7 @@ def test_noise_of_evaluations_does_not_restart(digits, quick, name, monkeypatch)
 def test_each_address_of_a_fit_is_used_once(digits, quick, monkeypatch):
     """Except those of held-out and test rows, whose noise is the same in every epoch."""
     addresses = []
-    for module in base, trained, plans, outcome:
+    for module in start, plans, outcome:
         original = module.generator
 
         def spy(seed, *address, original=original):
@@ -110,7 +109,7 @@ def test_each_address_of_a_fit_is_used_once(digits, quick, monkeypatch):
     steps = -(-(1797 - 180) // 32)
     assert addresses.count((Stream.TEST, 0)) == epochs
     assert addresses.count((Stream.EVALUATE, 0)) == epochs + 2  # and for the two final scores
-    expected = {(Stream.INIT,), (Stream.SPLIT,), (Stream.TRIAL,)}
+    expected = {(Stream.INIT,), (Stream.SPLIT,)}
     expected |= {(Stream.SHUFFLE, epoch) for epoch in range(1, epochs + 1)}
     expected |= {(Stream.NOISE, e, b) for e in range(1, epochs + 1) for b in range(steps)}
     assert set(others) == expected

@@ -16,7 +16,7 @@ from vaelite.objectives import in_dtype
 
 def test_it_is_the_sum_of_its_terms_averaged_over_rows(rng):
     objective = vaelite.VAE(2, 6).build(5, np.float64, rng=0)
-    params, objective = objective.params, objective.objective()
+    params, objective = objective.params, objective.loss()
     x, eps = rng.random((4, 5)), rng.standard_normal((4, 2))
     mu, logsigma = objective.encode(params, x)
     z = mu + np.exp(logsigma) * eps
@@ -37,8 +37,8 @@ def test_with_the_exact_posterior_it_is_minus_log_evidence_for_every_noise(rng):
 def test_without_constants_it_differs_by_those_of_the_pixels_only(rng):
     vae = vaelite.VAE(2, 6).build(5, np.float64, rng=0)
     x, eps = rng.random((4, 5)), rng.standard_normal((4, 2))
-    with_constants = vae.objective()(vae.params, x, eps)
-    without = vae.objective(normalized=False)(vae.params, x, eps)
+    with_constants = vae.loss()(vae.params, x, eps)
+    without = vae.loss(normalized=False)(vae.params, x, eps)
     assert with_constants - without == pytest.approx(5 / 2 * math.log(2 * math.pi))
 
 
@@ -136,9 +136,9 @@ def test_a_models_objective_has_the_settings_that_it_is_called_with(rng):
     vae = vaelite.VAE(2, 6).build(5, np.float64, rng=0)
     x, eps = rng.random((4, 5)), rng.standard_normal((4, 2))
     for beta in (0.3, 3.0):
-        loss, nll, kl = vae.objective(beta=beta).parts(vae.params, x, eps)
+        loss, nll, kl = vae.loss(beta=beta).parts(vae.params, x, eps)
         assert loss == pytest.approx(nll + beta * kl)
-        _, _, found = vae.objective(beta=beta, kl="analytic").parts(vae.params, x, eps)
+        _, _, found = vae.loss(beta=beta, kl="analytic").parts(vae.params, x, eps)
         assert found == pytest.approx(vaelite.kl_divergence(*vae.encode(x)))
 
 
@@ -195,7 +195,7 @@ def test_gradients_of_every_objective_match_finite_differences(settings, likelih
     vae = vaelite.VAE(2, 5, likelihood=likelihood, activation="tanh").build(3, np.float64, rng=0)
     lead = (3,) if "importance_samples" in settings else ()
     x, eps = rng.integers(2, size=(4, 3)).astype(float), rng.standard_normal((*lead, 4, 2))
-    objective = vae.objective(**settings)
+    objective = vae.loss(**settings)
     _, grads = vaelite.value_and_grad(objective)(vae.params, x, eps)
     for name, array in vae.params.items():
         loss = lambda a, name=name: objective({**vae.params, name: a}, x, eps)

@@ -11,8 +11,7 @@ from vaelite import training
 from vaelite.arrays.backend import Backend
 from vaelite.arrays.streams import seed_sequence
 from vaelite.data.dataset import Dataset
-from vaelite.fit.plan import Run
-from vaelite.fit.settings import FitSettings
+from vaelite.fit.plan import Plan
 from vaelite.state import TrainState
 from vaelite.stopping import Epochs
 
@@ -43,7 +42,7 @@ class FreeBits(vaelite.NegELBO):
 def of_vae(*, conditions=0):
     """A built VAE and the function that computes its negative ELBO, as a user would write it."""
     vae = vaelite.VAE(hidden_dim=16).build(64, rng=1, n_conditions=conditions)
-    elbo = vae.objective()
+    elbo = vae.loss()
     return vae, elbo
 
 
@@ -68,7 +67,9 @@ def check_whole(model, X, tmp_path):
 
 def test_the_elbo_as_a_plain_function_gives_the_same_fit(X, tmp_path):
     vae, elbo = of_vae()
-    plain = vae.fit(X, objective=lambda params, x, eps: elbo(params, x, eps), **FIT).params
+    plain = (
+        vae.set_params(objective=lambda params, x, eps: elbo(params, x, eps), **FIT).fit(X).params
+    )
     usual = vaelite.fit(X, **SETTINGS)
     for name, array in usual.params.items():
         assert plain[name] == pytest.approx(array, abs=1e-6), name
@@ -100,7 +101,7 @@ def test_mmd(X, tmp_path):
         z = elbo.reparameterize(mu, logsigma, eps)
         return anp.mean(nll) + 50 * mmd(z, eps[::-1])
 
-    vae.fit(X, objective=objective, **EARLY)
+    vae.set_params(objective=objective, **EARLY).fit(X)
     assert vae.history["val_loss"][vae.best_epoch - 1] == min(vae.history["val_loss"])
     assert vae.history["val_loss"][-1] < vae.history["val_loss"][0]
     check_whole(vae, X, tmp_path)
@@ -113,13 +114,13 @@ def test_an_objective_of_a_conditional_model(digits, X):
     def objective(params, x, eps, condition):
         return elbo.given(condition).parts(params, x, eps)[0]  # one number per example
 
-    vae.fit(X, condition=C, objective=objective, **FIT)
+    vae.set_params(objective=objective, **FIT).fit(X, condition=C)
     usual = vaelite.fit(X, condition=C, **SETTINGS)
     assert vae.history["eval_loss"] == pytest.approx(usual.history["eval_loss"], rel=1e-4)
 
 
 def test_an_objective_for_mean_field_inference(X):
-    found = vaelite.MeanField(hidden_dim=8).fit(X[:50], objective=FreeBits, max_epochs=3, rng=0)
+    found = vaelite.MeanField(hidden_dim=8, objective=FreeBits, max_epochs=3, rng=0).fit(X[:50])
     assert found.history["eval_loss"][-1] < found.history["eval_loss"][0]
 
 
@@ -204,10 +205,10 @@ def test_train_takes_a_plain_function():
         return anp.mean((x - params["mean"]) ** 2)
 
     rows = Dataset(data, data.dtype, False, Backend())
-    settings = FitSettings(batch_size=25, max_epochs=80, stopping="epochs")
-    run = Run(squared_error, seed_sequence(0), settings, 1, rows, {"eval": rows})
+    settings = {"latent_dim": 1, "batch_size": 25, "max_epochs": 80}
+    plan = Plan(squared_error, seed_sequence(0), rows, {"eval": rows}, **settings)
     state = TrainState({"mean": np.zeros(4)}, vaelite.Adam(0.1), Epochs())
-    solution = training.train(run, state)
+    solution = training.train(plan, state)
     assert solution.params["mean"] == pytest.approx(data.mean(axis=0), abs=0.1)
     assert solution.history["eval_loss"][-1] == pytest.approx(data.var(axis=0).mean(), abs=0.05)
     assert np.isnan(solution.history["eval_kl"]).all()
@@ -216,7 +217,7 @@ def test_train_takes_a_plain_function():
         training.step(squared_error, solution.params, vaelite.Adam(), data * np.nan, None)
     again = TrainState({"mean": np.zeros(4)}, vaelite.Adam(0.1), Epochs())
     solution = training.train(
-        replace(run, target=lambda p, x, eps: squared_error(p, x, eps)), again
+        replace(plan, target=lambda p, x, eps: squared_error(p, x, eps)), again
     )
     assert solution.params["mean"] == pytest.approx(data.mean(axis=0), abs=0.1)
 
@@ -229,7 +230,7 @@ def test_an_objective_that_overflows_is_named(X):
 
     message = "epoch 1, batch 0: the objective is not finite"
     with pytest.raises(vaelite.TrainingError, match=message):
-        vae.fit(X, objective=overflowing, **FIT)
+        vae.set_params(objective=overflowing, **FIT).fit(X)
 
 
 class NotInPlace:
@@ -255,8 +256,12 @@ OWN = "has no meaning with your own objective"
         ({"objective": lambda p, x, eps: None}, ValueError, "got None; does it end in a return"),
         ({"objective": lambda p, x, eps: x}, ValueError, r"one number per example.*\(3, 64\)"),
         ({"objective": lambda p, x, eps: 1.0}, TypeError, "depends on none of its parameters"),
-        ({"objective": lambda p, x, eps: 1.0, "beta": 2}, ValueError, f"beta=2 {OWN}"),
-        ({"objective": lambda p, x, eps: 1.0, "kl": "analytic"}, ValueError, f"kl=analytic {OWN}"),
+        ({"objective": lambda p, x, eps: 1.0, "beta": 2}, ValueError, f"beta=2.0 {OWN}"),
+        (
+            {"objective": lambda p, x, eps: 1.0, "kl": "analytic"},
+            ValueError,
+            f"kl='analytic' {OWN}",
+        ),
         ({"objective": FreeBits, "importance_samples": 2}, ValueError, f"samples=2 {OWN}"),
         (
             {"optimizer": "adam"},
@@ -268,8 +273,8 @@ OWN = "has no meaning with your own objective"
         ({"optimizer": vaelite.HeldOut()}, TypeError, r"update\(params, grads\), which fails: too"),
         ({"optimizer": NotInPlace()}, TypeError, "in place.*others now"),
         ({"optimizer": Nothing()}, TypeError, "in place.*same as before"),
-        ({"optimizer": Sign(), "learning_rate": 0.1}, ValueError, "learning_rate is Adam's"),
-        ({"optimizer": Sign(), "weight_decay": 0.1}, ValueError, "weight_decay is Adam's"),
+        ({"optimizer": Sign(), "learning_rate": 0.1}, ValueError, "learning_rate=0.1 is Adam's"),
+        ({"optimizer": Sign(), "weight_decay": 0.1}, ValueError, "weight_decay=0.1 is Adam's"),
         ({"learning_rate": lambda: 1}, TypeError, r"is called as learning_rate\(step\)"),
         ({"learning_rate": lambda step: -1}, ValueError, r"learning_rate\(0\) should be above 0"),
         ({"learning_rate": lambda step: None}, TypeError, r"learning_rate\(0\) should be a number"),

@@ -113,7 +113,7 @@ def test_a_mixture_is_trained_saved_and_loaded(kind, digits, tmp_path):
     X = digits[0][:200]
     model = kind(hidden_dim=8, prior=vaelite.Mixture(4))
     before = {name: a.copy() for name, a in model.build(64, rng=0).params.items()}
-    model.fit(X, max_epochs=3, stopping="epochs", rng=0)
+    model.set_params(max_epochs=3, stopping="epochs", rng=0).fit(X)
     names = [name for name in model.params if name.startswith("prior.")]
     assert names == ["prior.logits", "prior.mu", "prior.logsigma"]
     for name in names:
@@ -208,9 +208,9 @@ def test_what_needs_the_normal_prior_refuses_another(digits):
     with pytest.raises(ValueError, match="own neglogprior"):
         vaelite.kl_split(vae, X)
     with pytest.raises(ValueError, match='pass kl="sample"'):
-        vae.objective(kl="analytic")
+        vae.loss(kl="analytic")
     with pytest.raises(ValueError, match='pass kl="sample"'):
-        vae.fit(X, kl="analytic")
+        vae.set_params(kl="analytic").fit(X)
     ledger = vaelite.ledger(vae, X)
     assert "-log p(z)" in ledger.terms
     assert ledger.loss["nats per image"] == pytest.approx(-vae.score(X), rel=1e-5)

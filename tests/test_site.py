@@ -15,7 +15,6 @@ from vaelite import gradient_estimators, ops, plots, state, training
 from vaelite.arrays import streams
 from vaelite.classroom import checker, mine, predictions, theorems, verdict
 from vaelite.data import dataset
-from vaelite.fit import plan, settings
 from vaelite.networks import convolution
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -31,8 +30,6 @@ MODULES = (
     mine,
     ops,
     predictions,
-    plan,
-    settings,
     state,
     streams,
     theorems,
@@ -40,13 +37,9 @@ MODULES = (
     verdict,
 )
 INTERNAL = {  # what other modules of the package use, and readers do not
-    "fit.settings.check_callbacks",
-    "fit.settings.check_learning_rate",
-    "fit.settings.check_optimizer",
-    "fit.settings.default_batch_size",
-    "fit.settings.with_settings",
     "data.dataset.check_condition",
     "state.param_norm",
+    "training.check_finite",
     "training.finite_gradient",
     "training.has_square",
     "training.is_finite",

@@ -20,14 +20,6 @@ from vaelite.sklearn import VAETransformer
 
 QUICK = {"hidden_dim": 16, "max_epochs": 3, "stopping": "epochs", "random_state": 0}
 DATA = np.random.default_rng(0).standard_normal((60, 5))
-NOT_SETTINGS = {  # of `vaelite.fit`, with the reason why the transformer does not have them
-    *{"X", "X_test", "condition", "condition_test"},  # data
-    *{"negloglikelihood", "neglogprior", "neglogposterior", "reparameterize", "callbacks"},  # code
-    *{"objective", "optimizer"},  # code
-    *{"checkpoint", "checkpoint_seconds"},  # one file, but a search fits many times
-    *{"dtype", "rng"},  # the data's; random_state
-    *{"steps_per_epoch", "log_every", "normalized"},  # for very large data; only reported
-}
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +36,34 @@ def test_official_check(estimator, check):
 
 def test_settings_have_the_names_and_defaults_of_vaelite():
     ours = inspect.signature(VAETransformer).parameters
-    theirs = inspect.signature(vaelite.fit).parameters
-    different = {"likelihood", "n_samples", "random_state"}
-    assert set(ours) - {"n_samples", "random_state"} == set(theirs) - NOT_SETTINGS
-    for name in set(ours) - different:
+    theirs = inspect.signature(vaelite.VAE).parameters
+    assert set(ours) - {"n_samples", "random_state"} == set(theirs) - {"rng", "warm_start"}
+    for name in set(ours) & set(theirs):
         assert ours[name].default == theirs[name].default, name
+
+
+def test_vae_itself_is_an_estimator():
+    """clone, pipelines and searches work on `VAE`, over its settings and those of its parts."""
+    X = 5 + DATA
+    vae = vaelite.VAE(hidden_dim=8, max_epochs=2, stopping="epochs", rng=0)
+    copied = clone(
+        vae.set_params(likelihood=vaelite.Gaussian("identity"), encoder=vaelite.Dense(4))
+    )
+    assert copied is not vae
+    assert repr(copied) == repr(vae)
+    steps = make_pipeline(StandardScaler(), vae)
+    assert steps.fit_transform(X, np.zeros(len(X))).shape == (len(X), 2)
+    assert steps.inverse_transform(steps.transform(X)).shape == X.shape
+    grid = {"vae__likelihood__sigma": ["shared", 0.5], "vae__encoder__hidden_dim": [4, (5, 3)]}
+    search = GridSearchCV(steps, grid, cv=2, error_score="raise").fit(X)
+    best = search.best_estimator_[-1]
+    chosen = search.best_params_
+    assert best.likelihood.sigma == chosen["vae__likelihood__sigma"]
+    sizes = chosen["vae__encoder__hidden_dim"]
+    assert best.part("encoder").hidden_dim == (sizes if isinstance(sizes, tuple) else (sizes,))
+    scores = search.cv_results_["mean_test_score"]
+    assert len(set(scores)) == 4
+    assert search.best_score_ == scores.max()
 
 
 def test_settings_reach_the_fit():
@@ -105,7 +120,7 @@ def test_at_least_two_rows_are_held_out():
     model = VAETransformer(**settings).fit(DATA[:11]).vae_  # a tenth of 11 rows would be 1
     theirs = vaelite.VAE(2, 16, likelihood=model.likelihood)
     rng = np.random.RandomState(0).randint(2**31 - 1)
-    theirs.fit(DATA[:11], max_epochs=200, rng=rng, validation_fraction=2 / 11)
+    theirs.set_params(max_epochs=200, rng=rng, validation_fraction=2 / 11).fit(DATA[:11])
     assert model.history["val_loss"] == pytest.approx(theirs.history["val_loss"])
     assert VAETransformer(**settings).fit(DATA[:3]).transform(DATA[:3]).shape == (3, 2)
     with pytest.raises(ValueError, match="validation_fraction should be above 0"):

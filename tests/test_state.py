@@ -9,7 +9,8 @@ import vaelite
 from vaelite.state import Solution, State, TrainState
 from vaelite.stopping import Epochs, HeldOut
 
-RUN = SimpleNamespace(max_epochs=9, n_features=2, n_conditions=3, feature_names=None)
+COLUMNS = SimpleNamespace(n_features=2, n_conditions=3, feature_names=None)
+PLAN = SimpleNamespace(max_epochs=9, data=COLUMNS)
 
 
 def new_state(rule=None):
@@ -28,7 +29,7 @@ def epochs(state, losses):
 
 
 def test_before_the_first_step_nothing_has_happened():
-    for state in (new_state().report(RUN), State({}, 9)):
+    for state in (new_state().report(9), State({}, 9)):
         assert (state.epoch, state.iteration, state.best_epoch, state.elapsed) == (0, -1, 0, 0)
         assert state.max_epochs == 9
         assert np.isnan([state.train_loss, state.param_norm, state.val_loss, state.test_kl]).all()
@@ -41,8 +42,8 @@ def test_before_the_first_step_nothing_has_happened():
 def test_held_out_rows_bring_back_the_best_epoch():
     state = new_state(HeldOut(tol=0.1, patience=2, drops=0))
     epochs(state, [5, 3, 4, 6])
-    assert state.report(RUN).best_epoch == 2
-    solution = state.solution(RUN)
+    assert state.report(9).best_epoch == 2
+    solution = state.solution(PLAN)
     assert (solution.best_epoch, solution.n_epochs, solution.converged) == (2, 4, True)
     assert solution.params["b"] == 2
     state.params["a"][:] = 0  # what is kept is a copy
@@ -52,7 +53,7 @@ def test_held_out_rows_bring_back_the_best_epoch():
 def test_without_held_out_rows_the_last_epoch_stays():
     state = new_state()
     epochs(state, [5, 3, 4, 6])
-    solution = state.solution(RUN)
+    solution = state.solution(PLAN)
     assert (solution.best_epoch, solution.n_epochs, solution.converged) == (4, 4, False)
     assert solution.params["b"] == 4
     assert solution.stop_reason == "max_epochs: ran all 9"
@@ -63,8 +64,8 @@ def test_only_a_satisfied_rule_is_convergence():
     state = new_state()
     epochs(state, [5])
     state.stop_reason = "a callback returned True"
-    assert state.solution(RUN).converged is False
-    assert state.solution(RUN).stop_reason == "a callback returned True"
+    assert state.solution(PLAN).converged is False
+    assert state.solution(PLAN).stop_reason == "a callback returned True"
 
 
 def test_the_history_has_a_row_for_each_epoch():
@@ -88,7 +89,7 @@ def test_a_report_has_the_latest_numbers_and_cannot_change_training():
     state = new_state()
     epochs(state, [5, 3])
     state.iteration = 17
-    report = state.report(RUN)
+    report = state.report(9)
     assert (report.epoch, report.iteration, report.train_loss, report.val_loss) == (2, 17, 4, 3)
     assert report.elapsed == 20
     with pytest.raises(ValueError, match="read-only"):

@@ -3,6 +3,7 @@
 import copy
 import warnings
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,20 +23,19 @@ class Plan:
     """The smallest plan that `training.train` runs: one objective, the same data in each epoch."""
 
     objective: Any
-    data: np.ndarray
+    rows: np.ndarray
     max_epochs: int = 3
     log_every: int = 100
     poison: tuple = ()  # (epoch, batch)
     evaluated: tuple = ("eval",)
-    n_features: int = D
-    n_conditions: int = 0
-    feature_names: tuple | None = None
     warmup_epochs: int = 0
+
+    data = SimpleNamespace(n_features=D, n_conditions=0, feature_names=None)
 
     def batches(self, epoch):
         noise = np.random.default_rng(epoch)
         for batch, start in enumerate(range(0, N, 24)):  # 24, 24 and 16 rows
-            x = self.data[start : start + 24]
+            x = self.rows[start : start + 24]
             eps = noise.standard_normal((len(x), 2))
             yield (x * np.nan if (epoch, batch) == self.poison else x), eps
 
@@ -54,7 +54,7 @@ class Plan:
 @pytest.fixture
 def plan(rng):
     vae = vaelite.VAE(2, 8).build(D, np.float64, rng=0)
-    plan = Plan(vae.objective(), rng.random((N, D)))
+    plan = Plan(vae.loss(), rng.random((N, D)))
     plan.params = vae.params
     return plan
 
@@ -229,7 +229,7 @@ def test_a_gradient_too_large_for_adam_is_refused():
     x, eps = (rng.standard_normal((4, columns), dtype=np.float32) for columns in (5, 2))
     message = r"the gradient of \S+ is too large to be squared; a smaller"
     with pytest.raises(vaelite.TrainingError, match=message):
-        training.step(vae.objective(), vae.params, vaelite.Adam(), x, eps)
+        training.step(vae.loss(), vae.params, vaelite.Adam(), x, eps)
     assert all(np.array_equal(vae.params[name], array) for name, array in before.items())
 
 
@@ -243,8 +243,8 @@ def test_an_evaluation_sees_each_rows_condition(rng):
     vae = vaelite.VAE(2, 8).build(D, np.float64, rng=0, n_conditions=3)
     x, eps, c = rng.random((10, D)), rng.standard_normal((10, 2)), rng.standard_normal((10, 3))
     batches = [Batch(x[r], eps[r], r, c[r]) for r in (slice(0, 6), slice(6, 10))]
-    found = training.evaluate(vae.objective(), vae.params, batches)
-    assert found == pytest.approx(np.stack(vae.objective().given(c).parts(vae.params, x, eps)))
+    found = training.evaluate(vae.loss(), vae.params, batches)
+    assert found == pytest.approx(np.stack(vae.loss().given(c).parts(vae.params, x, eps)))
 
 
 def test_an_evaluated_loss_that_is_not_finite_ends_training(plan, monkeypatch):

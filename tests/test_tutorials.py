@@ -172,8 +172,9 @@ def test_links_lead_to_what_they_name(path):
 
 
 def test_links_that_lead_elsewhere_are_found():
-    base = "../vaelite/models/base.py"
-    for text in ("`VAE.sample`", "`vaelite.models.base`", "vaelite/models/base.py", "the source"):
+    base = "../vaelite/networks/base.py"
+    names = "`Network.shapes`", "`vaelite.networks.base`", "vaelite/networks/base.py"
+    for text in (*names, "the source"):
         assert leads_there(text, base), text
     for text in ("`VAE.score`", "`vaelite.infer`", "vaelite/vae.py"):
         assert not leads_there(text, base), text

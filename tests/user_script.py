@@ -52,7 +52,7 @@ print(poisson.sample(2, rng=0).shape, vaelite.doctor(vae, X).names)
 scores = {}
 for beta in np.linspace(0.5, 2, 2):
     for kl in "sample", "analytic":
-        fitted = vaelite.VAE(hidden_dim=16).fit(X, beta=beta, kl=kl, **{**quick, "max_epochs": 1})
+        fitted = vaelite.VAE(hidden_dim=16, beta=beta, kl=kl, **{**quick, "max_epochs": 1}).fit(X)
         scores[beta, kl] = fitted.score(X, n_samples=2)
 print(max(scores, key=lambda settings: scores[settings]))
 
@@ -63,7 +63,7 @@ evidence = vaelite.log_evidence(vae, X[:20], 10, rng=0)
 print(evidence.value.mean(), evidence.standard_error.mean())
 
 autoencoder = vaelite.fit_autoencoder(X, X[:100], hidden_dim=16, activation="tanh", **quick)
-mean_field = vaelite.MeanField(hidden_dim=16).fit(X[:100], max_epochs=1, local_learning_rate=0.5)
+mean_field = vaelite.MeanField(hidden_dim=16, max_epochs=1, local_learning_rate=0.5).fit(X[:100])
 print(autoencoder.encode(X).shape, mean_field.summary())
 
 transformer = VAETransformer(hidden_dim=16, max_epochs=1, stopping="epochs", random_state=0)

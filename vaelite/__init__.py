@@ -13,6 +13,7 @@ from .adam import Adam
 from .api import fit, fit_autoencoder, load
 from .data.batches import minibatches, quantize
 from .data.datasets import load_digits, load_idx, load_mnist, load_mnist_sample
+from .diagnostics import card as _card  # noqa: F401 -- what a notebook shows of a model
 from .diagnostics.doctor import doctor
 from .diagnostics.findings import Diagnosis, Finding
 from .diagnostics.ledger import Ledger, ledger

@@ -3,9 +3,11 @@
 import argparse
 import math
 import os
+import re
 import sys
 import time
 import zipfile
+from inspect import getdoc
 from pathlib import Path
 
 import numpy as np
@@ -44,69 +46,61 @@ def number_or_name(text):
         return text
 
 
-OPTIONS = {  # with values: type, default, what the help calls the value, and the help
+# Settings of `VAE` as options: type, default and help are from its constructor.
+SETTINGS = {
+    "latent_dim": int,
+    "hidden_dim": int,
+    "activation": str,
+    "init": str,
+    "beta": float,
+    "batch_size": int,
+    "start": str,
+    "learning_rate": float,
+    "backend": str,
+    "checkpoint": Path,
+}
+LECTURE = {"hidden_dim": (512,), "batch_size": 128, "start": "network"}
+METAVARS = {int: "N", float: "X", str: "NAME", Path: "FILE"}
+OPTIONS = {  # others with values: type, default, what the help calls the value, and the help
     "--data": (
         str,
         "digits",
         "WHAT",
-        "digits (default), mnist, a folder of IDX files, or a file: .npy with images as rows, "
-        ".npz with such an array X and, if there are classes, their labels y",
+        "digits, mnist, a folder of IDX files, or a file: .npy with images as rows, .npz with "
+        "such an array X and, if there are classes, their labels y",
     ),
-    "--latent-dim": (int, 2, "N", "size of the code (default: 2)"),
-    "--hidden-dim": (int, [512], "N", "sizes of the hidden layers (default: 512)"),
-    "--activation": (str, "relu", "NAME", "relu (default), tanh or softplus"),
-    "--init": (str, "glorot", "NAME", "first weights: glorot (default), or torch as in PyTorch"),
     "--likelihood": (
         str,
         "gaussian",
         "NAME",
-        "gaussian (default), bernoulli, continuous_bernoulli or categorical",
+        "gaussian, bernoulli, continuous_bernoulli or categorical",
     ),
-    "--levels": (int, 16, "N", "categorical: number of gray levels (default: 16)"),
+    "--levels": (int, 16, "N", "categorical: number of gray levels"),
     "--mean": (
         str,
         "logistic",
         "NAME",
-        "gaussian: logistic, for data in [0, 1] (default), or identity, for any data",
+        "gaussian: logistic, for data in [0, 1], or identity, for any data",
     ),
     "--sigma": (
         number_or_name,
         "image",
         "WHAT",
-        "gaussian: image (one sigma per image, default), shared (one for all), pixel (one per "
-        "pixel), or a fixed number",
+        "gaussian: image (one sigma per image), shared (one for all), pixel (one per pixel), or a "
+        "fixed number",
     ),
-    "--beta": (float, 1.0, "X", "weight of the KL part (default: 1)"),
     "--epochs": (
         int,
         None,
         "N",
-        "run exactly N epochs; by default held-out rows decide when to stop (at most 1000)",
+        "run exactly N epochs; by default held-out rows decide when to stop",
     ),
-    "--batch-size": (int, 128, "N", "rows per training step (default: 128)"),
-    "--start": (
-        str,
-        "network",
-        "NAME",
-        "first parameters: network (default), as in the lecture, or data, as vaelite.fit does",
-    ),
-    "--learning-rate": (float, 1e-3, "X", "learning rate of Adam (default: 0.001)"),
-    "--seed": (int, 0, "N", "the same seed gives the same model (default: 0)"),
-    "--checkpoint": (
-        Path,
-        None,
-        "FILE",
-        "keep the state of training in this file; the same command goes on from it",
-    ),
-    "--backend": (str, "numpy", "NAME", "numpy (default), cupy (a GPU), or auto"),
-    "--out": (
-        Path,
-        Path("vaelite-run"),
-        "FOLDER",
-        "folder for the model and the pictures (default: vaelite-run)",
-    ),
+    "--seed": (int, 0, "N", "the same seed gives the same model"),
+    "--out": (Path, Path("vaelite-run"), "FOLDER", "folder for the model and the pictures"),
 }
 FLAGS = {
+    "--lecture": "take the lecture's network, batches and start: 512 hidden units, 128 rows, "
+    "random weights",
     "--without-constants": "print losses without their log(2 pi), as the lecture does",
     "--test": "MNIST and IDX files: record the loss of the test images, and draw them",
     "--tsne": "also draw the t-SNE of the encoded images (needs scikit-learn)",
@@ -122,15 +116,36 @@ def parse(arguments=None):
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    for name, (kind, default, metavar, text) in OPTIONS.items():
-        nargs = "+" if isinstance(default, list) else None
+    for name, (kind, default, metavar, text) in (settings() | OPTIONS).items():
+        nargs = "+" if isinstance(default, tuple) else None
+        shown = " ".join(map(str, default)) if nargs else default
+        text += "" if default is None else f" (default: {shown})"
         parser.add_argument(
             name, type=kind, default=default, metavar=metavar, nargs=nargs, help=text
         )
     for name, text in FLAGS.items():
         parser.add_argument(name, action="store_true", help=text)
     parser.add_argument("--version", action="version", version=f"vaelite {vaelite.__version__}")
+    if parser.parse_known_args(arguments)[0].lecture:
+        parser.set_defaults(**LECTURE)
     return parser.parse_args(arguments)
+
+
+def settings():
+    """Return the options that are settings of `VAE`, in the form of ``OPTIONS``."""
+    described = re.findall(r"^([\w, ]+) : .*\n((?:    .*\n)+)", getdoc(vaelite.VAE), re.MULTILINE)
+    text = {
+        name: " ".join(lines.split()) for names, lines in described for name in names.split(", ")
+    }
+    return {
+        f"--{name.replace('_', '-')}": (
+            kind,
+            getattr(vaelite.VAE, name),
+            METAVARS[kind],
+            text[name],
+        )
+        for name, kind in SETTINGS.items()
+    }
 
 
 def main(arguments=None):
@@ -204,9 +219,7 @@ def likelihood_of(args):
 
 def settings_of(args):
     """Return the other settings of `vaelite.fit` as a dict."""
-    names = "latent_dim", "hidden_dim", "activation", "init", "backend"
-    names += "batch_size", "learning_rate", "start", "beta", "checkpoint"
-    settings = {name: getattr(args, name) for name in names}
+    settings = {name: getattr(args, name) for name in SETTINGS}
     if args.epochs is not None:
         settings |= {"max_epochs": args.epochs, "stopping": "epochs"}
     reports = {"normalized": not args.without_constants, "progress": not args.quiet}

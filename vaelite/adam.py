@@ -1,16 +1,9 @@
-"""Adam, for named arrays and their gradients; it does not depend on models."""
-
-import math
+"""Adam as in the paper, for named arrays and their gradients."""
 
 import numpy as np
 
-from .arrays.dispatch import elementwise
+from .arrays.adam_step import adam_step
 from .checks import check_number
-
-SMALL = 4096  # elements: arrays of at most so many are updated together
-BLOCK = 65_536  # elements: five blocks of this size stay in a core's cache
-TINY = 1e-30  # far below what can move a parameter, far above float32's denormal numbers
-FLUSH_EVERY = 32  # steps; from TINY a moment cannot decay to a denormal number in so few
 
 
 class Adam:
@@ -33,9 +26,18 @@ class Adam:
     t : int
         Steps taken.
     m, v : dict
-        The moments by name, as sums with decaying weights. The bias-corrected mean of
-        the gradient is ``m / (1 - beta1**t) * (1 - beta1)``; likewise ``v`` for its
-        square.
+        The moments by name: decaying means of the gradient and of its square.
+
+    Notes
+    -----
+    Algorithm 1, with the gradient g of each array ``param``::
+
+        t = t + 1
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        m_hat = m / (1 - beta1**t)
+        v_hat = v / (1 - beta2**t)
+        param = param - learning_rate * m_hat / (sqrt(v_hat) + epsilon)
 
     References
     ----------
@@ -74,108 +76,31 @@ class Adam:
         """
         _check_shapes(params, grads)
         self.t += 1
-        # These two numbers hold the textbook's weights (1 - beta) and bias corrections.
-        scale_m = (1 - self.beta1) / (1 - self.beta1**self.t)
-        scale_v = math.sqrt((1 - self.beta2) / (1 - self.beta2**self.t))
-        step_size, epsilon = self.learning_rate * scale_m / scale_v, self.epsilon / scale_v
-        numbers = self.beta1, self.beta2, step_size, epsilon
-        for names in _groups(params):
-            for name in names:
-                self._prepare(name, params[name])
-            changed = [[table[name] for name in names] for table in (params, self.m, self.v)]
-            g, p, m, v = map(_join, ([grads[name] for name in names], *changed))
-            _update(g, *numbers, p, m, v)
-            for arrays, joined in zip(changed, (p, m, v), strict=True):
-                _split(joined, arrays)
+        for name, param in params.items():
+            if name not in self.m:
+                self.m[name], self.v[name] = (np.zeros_like(param, order="C") for _ in "mv")
+            if self.weight_decay and param.ndim > 1:
+                param *= 1 - self.learning_rate * self.weight_decay
+        # The lines of algorithm 1 for all arrays, in few passes over the memory.
+        numbers = self.t, self.learning_rate, self.beta1, self.beta2, self.epsilon
+        adam_step(params, grads, self.m, self.v, *numbers)
 
-    def _prepare(self, name, param):
-        """Create the moments; decay the weights; flush moments close to 0."""
-        if name not in self.m:
-            self.m[name], self.v[name] = (np.zeros_like(param, order="C") for _ in "mv")
-        if self.weight_decay and param.ndim > 1:
-            param *= 1 - self.learning_rate * self.weight_decay
-        if self.t % FLUSH_EVERY == 0 and param.dtype == np.float32:
-            for moment in self.m[name], self.v[name]:
-                moment *= abs(moment) > TINY  # denormal numbers make every later step slow
+    def state_dict(self):
+        """Return all that a step depends on: numbers, and dicts of arrays."""
+        return dict(vars(self))
 
-
-def _groups(params):
-    """The names of small arrays of one dtype together, and all others one by one.
-
-    Each operation on an array costs a microsecond of Python, however small the array.
-    """
-    small = {}
-    for name, param in params.items():
-        if param.size > SMALL:
-            yield [name]
-        else:
-            small.setdefault(param.dtype, []).append(name)
-    yield from small.values()
-
-
-def _join(arrays):
-    """The elements of several arrays as one vector; of one array without a copy."""
-    flat = [array.reshape(-1) for array in arrays]
-    return flat[0] if len(flat) == 1 else np.concatenate(flat)
-
-
-def _split(joined, arrays):
-    """Write the elements of a vector back, unless it shares them with its one array."""
-    if len(arrays) == 1 and arrays[0].flags.c_contiguous:
-        return
-    start = 0
-    for array in arrays:
-        array[...] = joined[start : start + array.size].reshape(array.shape)
-        start += array.size
+    def load_state_dict(self, state):
+        """Continue from what `state_dict` returned."""
+        vars(self).update(state)
 
 
 def _check_shapes(params, grads):
-    if missing := ", ".join(name for name in params if name not in grads):
-        raise ValueError(
-            f"there is no gradient of {missing}: grads should have the names of params"
-        )
     for name, param in params.items():
+        if name not in grads:
+            raise ValueError(
+                f"there is no gradient of {name}: grads should have the names of params"
+            )
         if grads[name].shape != param.shape:
             raise ValueError(
                 f"the gradient of {name} has shape {grads[name].shape}, expected {param.shape}"
             )
-
-
-# The same three lines for a GPU, for numba, and for NumPy.
-
-
-def _loop(g, beta1, beta2, step_size, epsilon, p, m, v):
-    for i in range(p.size):
-        m[i] = beta1 * m[i] + g[i]
-        v[i] = beta2 * v[i] + g[i] * g[i]
-        p[i] -= m[i] / (np.sqrt(v[i]) + epsilon) * step_size
-
-
-@elementwise(
-    "T g, float64 beta1, float64 beta2, float64 step_size, float64 epsilon",
-    "T p, T m, T v",
-    """
-    m = (T)beta1 * m + g;
-    v = (T)beta2 * v + g * g;
-    p -= m / (sqrt(v) + (T)epsilon) * (T)step_size;
-    """,
-    loop=_loop,
-)
-def _update(g, beta1, beta2, step_size, epsilon, p, m, v):
-    for start in range(0, p.size, BLOCK):
-        block = slice(start, start + BLOCK)
-        parts = p[block], m[block], v[block]
-        _update_block(g[block], beta1, beta2, step_size, epsilon, *parts)
-
-
-def _update_block(g, beta1, beta2, step_size, epsilon, p, m, v):
-    m *= beta1
-    m += g
-    change = g * g
-    v *= beta2
-    v += change
-    np.sqrt(v, out=change)
-    change += epsilon
-    np.divide(m, change, out=change)
-    change *= step_size
-    p -= change

@@ -233,9 +233,11 @@ def _nearest(value, choices):
 
 def check_sizes(name, sizes):
     """Return one int, or a sequence of ints, as a tuple of ints of 1 or more."""
-    sizes = sizes.tolist() if isinstance(sizes, np.ndarray) else sizes
-    sizes = sizes if isinstance(sizes, (tuple, list)) else (sizes,)
-    return tuple(check_count(name, size) for size in sizes)
+    given = sizes.tolist() if isinstance(sizes, np.ndarray) else sizes
+    found = tuple(
+        check_count(name, n) for n in (given if isinstance(given, (tuple, list)) else (given,))
+    )
+    return sizes if type(sizes) is tuple and sizes == found else found
 
 
 def check_path(name, path):
@@ -245,12 +247,12 @@ def check_path(name, path):
     return path
 
 
-def check_dtype(dtype):
+def check_dtype(name, dtype):
     """Return float32 or float64 as a dtype."""
     try:
-        dtype = np.dtype(dtype)
+        found = np.dtype(dtype)
     except TypeError:
-        raise ValueError(f"dtype should be float32 or float64, got {shown(dtype)}") from None
-    if dtype not in (np.float32, np.float64):
-        raise ValueError(f"dtype should be float32 or float64, got {dtype}")
-    return dtype
+        raise ValueError(f"{name} should be float32 or float64, got {shown(dtype)}") from None
+    if found not in (np.float32, np.float64):
+        raise ValueError(f"{name} should be float32 or float64, got {found}")
+    return found

@@ -76,17 +76,20 @@ def value_and_grad(objective):
 
     def gradient(params, *args):
         _check_params(params)
-        end, roots = _trace(objective, params, args)
+        roots = {name: VJPNode.new_root() for name in params}
+        with trace_stack.new_trace() as trace:
+            boxes = {name: new_box(params[name], trace, root) for name, root in roots.items()}
+            end = objective(boxes, *args)
+        _check_depends(end, trace)
         if np.shape(end._value) != ():
             shape = np.shape(end._value)
             raise ValueError(f"the objective should be a scalar, got an array of shape {shape}")
-        reached = _backward(end)
-
-        def grad_of(name, array):
-            found = reached.get(roots[name])
-            return np.zeros_like(array) if found is None else found.astype(array.dtype, copy=False)
-
-        return end._value, {name: grad_of(name, array) for name, array in params.items()}
+        grads, reached = {}, _backward(end)
+        for name, array in params.items():
+            grad = reached.get(roots[name])
+            is_there = grad is not None
+            grads[name] = grad.astype(array.dtype, copy=False) if is_there else np.zeros_like(array)
+        return end._value, grads
 
     return gradient
 
@@ -107,23 +110,20 @@ def _check_params(params):
 
 def dependencies(objective, params, *args):
     """Return the names of the arrays that ``objective(params, *args)`` depends on."""
-    end, roots = _trace(objective, params, args)
+    roots = {name: VJPNode.new_root() for name in params}
+    with trace_stack.new_trace() as trace:
+        end = objective({k: new_box(a, trace, roots[k]) for k, a in params.items()}, *args)
+    _check_depends(end, trace)
     nodes = set(toposort(end._node))
     return {name for name, root in roots.items() if root in nodes}
 
 
-def _trace(objective, params, args):
-    """Evaluate with each array as a root of the tape; return value and roots."""
-    roots = {name: VJPNode.new_root() for name in params}
-    with trace_stack.new_trace() as trace:
-        boxes = {name: new_box(params[name], trace, root) for name, root in roots.items()}
-        end = objective(boxes, *args)
+def _check_depends(end, trace):
     if not (isbox(end) and end._trace == trace):
         raise NoDependence(
             "the objective depends on none of its parameters; write it with autograd.numpy "
             "(import autograd.numpy as np) and without float(), .item() or assignment into arrays"
         )
-    return end, roots
 
 
 def _backward(end):

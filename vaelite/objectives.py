@@ -17,6 +17,8 @@ from .ops import cast, copies, full, logmeanexp, mean, reshape
 
 FLOATS = np.float32, np.float64
 TERMS = "negloglikelihood", "neglogprior", "neglogposterior"
+OWN_TERMS = (*TERMS, "reparameterize")
+KL = "sample", "analytic"
 
 
 def no_parameters(params):
@@ -208,7 +210,7 @@ def in_dtype(term):
 
 def objective_class(kl, beta, importance_samples, own_terms):
     """Return the class of objective for settings of `VAE.fit`, if they fit together."""
-    check_choice("kl", kl, ("sample", "analytic"))
+    check_choice("kl", kl, KL)
     check_number("beta", beta, 0, low_included=True)
     several = check_count("importance_samples", importance_samples) > 1
     if several and (kl == "analytic" or beta != 1):

@@ -1,7 +1,11 @@
-"""A VAE as a scikit-learn transformer, for pipelines and searches over settings.
+"""A VAE as a scikit-learn transformer that checks data as scikit-learn does.
 
-It needs scikit-learn: ``python -m pip install 'vaelite[sklearn]'``.
+`VAE` itself works in pipelines and searches. `VAETransformer` also has what
+scikit-learn's own checks ask for: names of its outputs, ``set_output`` and
+``random_state``. It needs scikit-learn: ``python -m pip install 'vaelite[sklearn]'``.
 """
+
+import inspect
 
 import numpy as np
 
@@ -14,17 +18,19 @@ except ImportError as error:
         "vaelite.sklearn needs scikit-learn 1.6 or later: python -m pip install 'vaelite[sklearn]'"
     ) from error
 
-from .fit.settings import ELBOSettings
+from .checks import check_keywords
 from .likelihoods import Gaussian
+from .likelihoods.gaussian import TABLE
 from .vae import VAE
 
 HELD_OUT = 2  # rows at least, and one more to train on
 DTYPES = ["float64", "float32"]
-OF_VAE = "backend", "latent_dim", "hidden_dim", "activation", "init", "encoder", "decoder", "prior"
-OF_FIT = (
-    *("batch_size", "start", "learning_rate", "weight_decay", "max_epochs", "stopping", "tol"),
-    *("patience", "kl", "beta", "warmup_epochs", "importance_samples", "progress"),
-)
+OTHER = {"n_samples": 16, "random_state": None}  # settings in place of VAE's rng
+SETTINGS = {
+    name: setting.default
+    for name, setting in inspect.signature(VAE).parameters.items()
+    if name not in ("rng", "warm_start")
+} | OTHER
 
 
 class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -32,18 +38,9 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
     Parameters
     ----------
-    latent_dim, hidden_dim, activation, init, encoder, decoder, prior, backend
-        As for `vaelite.VAE`.
-    likelihood : a name or a Likelihood, optional
-        As for `vaelite.VAE`. None is ``Gaussian(mean="identity", sigma="shared")``, for
-        real numbers, as for probabilistic PCA: scikit-learn's data are not in [0, 1].
-    batch_size, start, learning_rate, weight_decay, max_epochs, stopping, tol, patience
-        As for `vaelite.VAE.fit`.
-    validation_fraction : float, optional
-        Part of the rows that ``stopping="heldout"`` holds out, by default a tenth; at
-        least 2 rows.
-    kl, beta, warmup_epochs, importance_samples, progress
-        As for `vaelite.VAE.fit`.
+    **settings
+        Those of `vaelite.VAE`, with the same defaults, without ``warm_start``. If X has
+        few rows, at least 2 are held out.
     n_samples : int
         Codes per row for ``score_samples`` and ``score``, an even number. All rows have
         the same noise, so that the score of a row does not depend on the others.
@@ -74,60 +71,19 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     (1797, 2)
     """
 
-    def __init__(
-        self,
-        latent_dim=2,
-        hidden_dim=(512, 256),
-        *,
-        activation="relu",
-        init="glorot",
-        encoder=None,
-        decoder=None,
-        likelihood=None,
-        prior=None,
-        backend="numpy",
-        batch_size=None,
-        start="data",
-        learning_rate=1e-3,
-        weight_decay=0.0,
-        max_epochs=1000,
-        stopping="heldout",
-        tol=None,
-        patience=None,
-        validation_fraction=None,
-        kl="sample",
-        beta=1.0,
-        warmup_epochs=0,
-        importance_samples=1,
-        progress=False,
-        n_samples=16,
-        random_state=None,
-    ):
-        self.latent_dim = latent_dim
-        self.hidden_dim = hidden_dim
-        self.activation = activation
-        self.init = init
-        self.encoder = encoder
-        self.decoder = decoder
-        self.likelihood = likelihood
-        self.prior = prior
-        self.backend = backend
-        self.batch_size = batch_size
-        self.start = start
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.max_epochs = max_epochs
-        self.stopping = stopping
-        self.tol = tol
-        self.patience = patience
-        self.validation_fraction = validation_fraction
-        self.kl = kl
-        self.beta = beta
-        self.warmup_epochs = warmup_epochs
-        self.importance_samples = importance_samples
-        self.progress = progress
-        self.n_samples = n_samples
-        self.random_state = random_state
+    def __init__(self, **settings):
+        check_keywords("VAETransformer", settings, SETTINGS)
+        vars(self).update(SETTINGS | settings)
+
+    __init__.__signature__ = inspect.Signature(
+        [
+            inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+            *(
+                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+                for name, default in SETTINGS.items()
+            ),
+        ]
+    )
 
     def fit(self, X, y=None):
         """Train on the rows of X, from new random weights.
@@ -144,16 +100,14 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             This one.
         """
         X = self._checked(X, reset=True, ensure_min_samples=HELD_OUT + 1)
-        likelihood = self.likelihood
-        if likelihood is None:
-            likelihood = Gaussian(mean="identity", sigma="shared")
-        vae = VAE(**{name: getattr(self, name) for name in OF_VAE}, likelihood=likelihood)
-        settings = {name: getattr(self, name) for name in OF_FIT}
-        settings["rng"] = _seed(self.random_state)
-        checked = ELBOSettings(**settings, validation_fraction=self.validation_fraction)
-        if checked.rule().holds_out:
-            settings["validation_fraction"] = max(checked.held_out_fraction, HELD_OUT / len(X))
-        self.vae_ = vae.fit(X, **settings)
+        settings = {name: getattr(self, name) for name in SETTINGS if name not in OTHER}
+        vae = VAE(**settings, rng=_seed(self.random_state))
+        if vae.likelihood == Gaussian() and (X.min() < 0 or X.max() > 1):
+            vae.likelihood = TABLE  # whole numbers, too: these are no gray levels
+        if vae.rule().holds_out:
+            share = 0.1 if vae.validation_fraction is None else vae.validation_fraction
+            vae.validation_fraction = max(share, HELD_OUT / len(X))
+        self.vae_ = vae.fit(X)
         return self
 
     def _checked(self, X, reset=False, **settings):
@@ -198,7 +152,7 @@ class VAETransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Codes. The name is that of all of scikit-learn's transformers.
         """
         check_is_fitted(self)
-        return self.vae_.likelihood.expectation(*self.vae_.decode(X))
+        return self.vae_.inverse_transform(X)
 
     def sample(self, n_samples=1, random_state=None):
         """Generate data: z ~ p(z), then x ~ p(x|z).

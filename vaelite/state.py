@@ -14,6 +14,8 @@ import numpy as np
 
 from .arrays.dispatch import ReadOnly, read_only, to_host
 
+Q = "q.mu", "q.logsigma"  # names of `MeanField`'s tables among the parameters
+
 
 @dataclass
 class Solution:
@@ -40,10 +42,14 @@ class Solution:
     scores : dict of float
         The mean ELBO of the parameters, in nats per example with all constants:
         "training" (at most 2,000 rows, or as many as were held out) and "held-out".
-    record : dict
+    provenance : dict
         Settings, seed, digests of the data and versions, which ``receipt`` prints.
     feature_names : tuple of str or None
         The names of the columns, if the data were a table with names.
+    q : pair of arrays, shape (n, latent_dim), or None
+        Mu and logsigma of each training row, which `MeanField` has trained.
+    diagnosis : Diagnosis or None
+        What the doctor found at the end of the fit.
     """
 
     params: dict
@@ -56,8 +62,10 @@ class Solution:
     history: dict = field(default_factory=dict)
     log: dict = field(default_factory=dict)
     scores: dict = field(default_factory=dict)
-    record: dict = field(default_factory=dict)
+    provenance: dict = field(default_factory=dict)
     feature_names: tuple | None = None
+    q: tuple | None = None
+    diagnosis: Any = None
 
     @property
     def dtype(self):
@@ -107,6 +115,24 @@ class State:
     history: dict = field(default_factory=dict)
     log: dict = field(default_factory=dict)
 
+    def solution(self, plan):
+        """Return the `Solution` so far, in arrays and lists of its own."""
+        params = {name: read_only(to_host(a).copy()) for name, a in self.params.items()}
+        q = tuple(params.pop(name) for name in Q if name in params)
+        history = {name: list(column) for name, column in self.history.items()}
+        return Solution(
+            params,
+            plan.data.n_features,
+            plan.data.n_conditions,
+            "still training",
+            n_epochs=self.epoch,
+            best_epoch=self.best_epoch,
+            history=history,
+            log={name: list(column) for name, column in self.log.items()},
+            feature_names=plan.data.feature_names,
+            q=q or None,
+        )
+
 
 @dataclass
 class TrainState:
@@ -131,6 +157,10 @@ class TrainState:
         The rule's, as Adam's learning rate has it now.
     retries : int
         Epochs that were tried again.
+    local : Adam or None
+        Of `MeanField`'s tables; each row takes one step per epoch.
+    began : int
+        Epochs before the first of this fit, with a warm start.
     """
 
     params: dict
@@ -146,6 +176,8 @@ class TrainState:
     stop_reason: str | None = None
     learning_rate_scale: float = 1.0
     retries: int = 0
+    local: Any = None
+    began: int = 0
     losses: dict = field(default_factory=dict)
     history: dict = field(default_factory=lambda: {"epoch": []})
     log: dict = field(default_factory=lambda: {"iteration": [], "train_loss": [], "param_norm": []})
@@ -157,6 +189,7 @@ class TrainState:
             params={name: array.copy() for name, array in self.params.items()},
             adam=deepcopy(self.adam),
             rule=deepcopy(self.rule),
+            local=deepcopy(self.local),
             losses=dict(self.losses),
             history={name: list(column) for name, column in self.history.items()},
             log={name: list(column) for name, column in self.log.items()},
@@ -165,7 +198,8 @@ class TrainState:
     def slower(self, factor):
         """Return a copy with a smaller learning rate, to try an epoch again."""
         state = replace(self.copy(), retries=self.retries + 1)
-        state.adam.learning_rate *= factor
+        for optimizer in (state.adam, state.local) if state.local else (state.adam,):
+            optimizer.learning_rate *= factor
         return state
 
     def record_iteration(self, loss):
@@ -199,11 +233,11 @@ class TrainState:
             for name, array in (self.best or {}).items():
                 self.params[name][...] = array
 
-    def report(self, run):
+    def report(self, max_epochs):
         """Return the `State` for callbacks."""
         return State(
             ReadOnly({name: read_only(array) for name, array in self.params.items()}),
-            run.max_epochs,
+            max_epochs,
             self.epoch,
             self.iteration,
             self.train_loss,
@@ -215,20 +249,23 @@ class TrainState:
             log=self.log,
         )
 
-    def solution(self, run, reason=None):
+    def solution(self, plan, reason=None):
         """Return the `Solution`; ``reason`` is why training ended early, if it did."""
         params = self.params if self.best is None else self.best
+        params = {name: to_host(array) for name, array in params.items()}
+        q = tuple(params.pop(name) for name in Q if name in params)
         return Solution(
-            {name: to_host(array) for name, array in params.items()},
-            n_features=run.n_features,
-            n_conditions=run.n_conditions,
-            stop_reason=self.stop_reason or reason or f"max_epochs: ran all {run.max_epochs}",
+            params,
+            n_features=plan.data.n_features,
+            n_conditions=plan.data.n_conditions,
+            stop_reason=self.stop_reason or reason or f"max_epochs: ran all {plan.max_epochs}",
             converged=bool(self.rule.reason()),
             n_epochs=len(self.history["epoch"]),
             best_epoch=self.best_epoch or len(self.history["epoch"]),  # 0: in a warm-up
             history=self.history,
             log=self.log,
-            feature_names=run.feature_names,
+            feature_names=plan.data.feature_names,
+            q=q or None,
         )
 
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from functools import partial
 
 import numpy as np
 
@@ -46,22 +47,32 @@ def step(objective, params, adam, x, eps):
     TrainingError
         If the loss or a gradient is not finite; the message names the first such array.
     """
-    loss, grads = finite_gradient(objective, params, x, eps, getattr(adam, "t", 0))
+    with np.errstate(**OVERFLOW):
+        loss, grads = value_and_grad(objective)(params, x, eps)
+    if is_time_to_look(loss, getattr(adam, "t", 0)):
+        check_finite(loss, grads, objective, params, x, eps)
     adam.update(params, grads)
     return number(loss)
 
 
-def finite_gradient(objective, params, x, eps, t=0):
-    """Return loss and gradient, or raise TrainingError where step t checks them."""
+def finite_gradient(objective, params, x, eps):
+    """Return loss and gradient, or raise TrainingError if they are not finite."""
     with np.errstate(**OVERFLOW):
         loss, grads = value_and_grad(objective)(params, x, eps)
-        checked = is_time_to_look(loss, t)
-        if checked and not (is_finite(loss) and all(map(has_square, grads.values()))):
-            raise TrainingError(
-                f"{_first_fault(objective, params, grads, x, eps)}; a smaller learning_rate "
-                "or standardized data may help, and your own terms should not overflow"
-            )
+    check_finite(loss, grads, objective, params, x, eps)
     return loss, grads
+
+
+def check_finite(loss, grads, objective, params, x, eps):
+    """Raise TrainingError if a loss or the square of a gradient is not finite."""
+    with np.errstate(**OVERFLOW):
+        squares = [np.vdot(grad, grad) for grad in grads.values()]  # as Adam needs
+        if is_finite(loss) and all(map(math.isfinite, squares)):
+            return
+        raise TrainingError(
+            f"{_first_fault(objective, params, grads, x, eps)}; a smaller learning_rate "
+            "or standardized data may help, and your own terms should not overflow"
+        )
 
 
 def epoch(take_step, batches, after_step=None):
@@ -118,15 +129,16 @@ def evaluate(objective, params, batches):
     return to_host(np.concatenate(found, axis=1))
 
 
-def train(run, state, callbacks=(), kept=None):
+def train(plan, state, callbacks=(), kept=None):
     """Loop over epochs until the stopping rule is satisfied.
 
-    An epoch with numbers that are not finite is tried again at a tenth of the rate.
+    An epoch trains on a copy of the state, which then replaces the state before. One
+    with numbers that are not finite is tried again at a tenth of the rate.
 
     Parameters
     ----------
-    run : Run
-        The plan: each epoch's batches, what a step does, and what is evaluated.
+    plan : Plan
+        Each epoch's batches, what a step does, and what is evaluated.
     state : TrainState
         Where training starts; it stays as it is.
     callbacks : iterable of callable
@@ -155,64 +167,62 @@ def train(run, state, callbacks=(), kept=None):
     """
     keep_freed_memory()
     kept = kept or Kept()
-    kept.state, start = state, time.perf_counter() - state.elapsed
+    kept.state = before = state
+    start = time.perf_counter() - state.elapsed
     try:
-        while kept.state.epoch < run.max_epochs and kept.state.stop_reason is None:
-            kept.state = _next_epoch(run, kept.state, callbacks, start)
-            answers = [callback(kept.state.report(run)) for callback in callbacks]
+        while before.epoch < plan.max_epochs and before.stop_reason is None:
+            state = before.copy()
+            try:
+                state.epoch += 1
+                state.follow()
+                batches, after_step = plan.batches(state.epoch), _logger(plan, state, callbacks)
+                state.train_loss = epoch(partial(plan.step, state), batches, after_step)
+                losses, *_ = [_evaluate(plan, state, name) for name in plan.evaluated]
+            except TrainingError as error:
+                before = _slower(before, state, error)
+                continue
+            state.record_epoch(time.perf_counter() - start)
+            if not plan.is_warming_up(state.epoch):
+                state.judge(losses)
+            kept.state = before = state
+            answers = [callback(state.report(plan.max_epochs)) for callback in callbacks]
             if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
-                kept.state.stop_reason = kept.state.stop_reason or "a callback returned True"
+                state.stop_reason = state.stop_reason or "a callback returned True"
             kept.write()
     finally:
-        _notify(callbacks, "on_end", kept.state, run)
+        _notify(callbacks, "on_end", kept.state, plan)
     if kept.state.stop_reason is None and kept.state.rule.holds_out:
-        warn(NOT_CONVERGED.format(run.max_epochs), ConvergenceWarning)
-    return kept.state.solution(run)
+        warn(NOT_CONVERGED.format(plan.max_epochs), ConvergenceWarning)
+    return kept.state.solution(plan)
 
 
-def _next_epoch(run, before, callbacks, start):
-    """Return the state after one more epoch; the state before stays as it is."""
-    while True:
-        state = before.copy()
-        try:
-            losses = _train_epoch(run, state, callbacks)
-        except TrainingError as error:
-            if before.retries == RETRIES or state.iteration == before.iteration:  # no step taken
-                raise TrainingError(f"training stopped in {error}") from None
-            before = before.slower(SLOWER)
-            again = f"trying it again with learning_rate={before.adam.learning_rate:g}"
-            warn(f"{error}; {again}", FitWarning)
-        else:
-            state.record_epoch(time.perf_counter() - start)
-            if not run.is_warming_up(state.epoch):
-                state.judge(losses)
-            return state
-
-
-def _train_epoch(run, state, callbacks):
-    """Train for an epoch and evaluate; return the losses that the rule looks at."""
+def _logger(plan, state, callbacks):
+    """A function to call with the loss of every step."""
 
     def after_step(loss):
         state.iteration += 1
-        if state.iteration % run.log_every == 0:
+        if state.iteration % plan.log_every == 0:
             state.record_iteration(float(loss))
-            _notify(callbacks, "on_iteration", state, run)
+            _notify(callbacks, "on_iteration", state, plan)
 
-    state.epoch += 1
-    state.follow()
-    try:
-        batches = run.batches(state.epoch)
-        state.train_loss = epoch(lambda batch: run.step(state, batch), batches, after_step)
-        losses, *_ = [_evaluate(run, state, name) for name in run.evaluated]
-        return losses
-    except TrainingError as error:
-        raise TrainingError(f"epoch {state.epoch}, {error}") from None
+    return after_step
 
 
-def _evaluate(run, state, name):
+def _slower(before, state, error):
+    """Return the state before a failed epoch, at a smaller rate; warn, or raise."""
+    message = f"epoch {state.epoch}, {error}"
+    if before.retries == RETRIES or state.iteration == before.iteration:  # no step taken
+        raise TrainingError(f"training stopped in {message}") from None
+    before = before.slower(SLOWER)
+    again = f"trying it again with learning_rate={before.adam.learning_rate:g}"
+    warn(f"{message}; {again}", FitWarning)
+    return before
+
+
+def _evaluate(plan, state, name):
     """Evaluate, record the means in the state, and return the loss of every row."""
     with np.errstate(**OVERFLOW):
-        parts = run.evaluate(name, state.params, state.epoch)
+        parts = plan.evaluate(name, state.params, state.epoch)
     if not is_finite(parts[0]):
         raise TrainingError(f"evaluation: the {name} loss is not finite")
     state.losses |= {
@@ -222,10 +232,10 @@ def _evaluate(run, state, name):
     return parts[0]
 
 
-def _notify(callbacks, event, state, run):
+def _notify(callbacks, event, state, plan):
     for callback in callbacks:
         if hasattr(callback, event):
-            getattr(callback, event)(state.report(run))
+            getattr(callback, event)(state.report(plan.max_epochs))
 
 
 def _first_fault(objective, params, grads, x, eps):

@@ -47,7 +47,7 @@ def exact_elbo(vae, x, n_nodes):
     eps = np.stack(np.meshgrid(nodes, nodes), axis=-1).reshape(-1, 2)
     weights = np.outer(weights, weights).ravel() / (2 * np.pi)
     params = {name: array.astype(np.float64) for name, array in vae.params.items()}
-    images, objective = np.repeat(x.astype(np.float64), len(eps), axis=0), vae.objective()
+    images, objective = np.repeat(x.astype(np.float64), len(eps), axis=0), vae.loss()
 
     def elbo(mu, logsigma):
         z = mu + np.exp(logsigma) * eps
@@ -126,7 +126,7 @@ def draw_zoom(ax, vae, x, found, step, size=4.5):
     axes = [m + s * np.linspace(-size, size, 121) for m, s in zip(found.mu[-1], sigma, strict=True)]
     z = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
     params = {name: array.astype(np.float64) for name, array in vae.params.items()}
-    images, objective = np.repeat(x.astype(np.float64), len(z), axis=0), vae.objective()
+    images, objective = np.repeat(x.astype(np.float64), len(z), axis=0), vae.loss()
     log_joint = -objective.negloglikelihood(images, *objective.decode(params, z))
     log_joint = log_joint - vaelite.neglogprior(z)
     density = np.exp(log_joint - log_joint.max()).reshape(121, 121)

@@ -113,7 +113,7 @@ def in_float64(arrays):
 def nll_of(vae, x):
     """-log p(x|z) of one image as a function of z, as the estimators need it, in float64."""
     params = {name: array.astype(np.float64) for name, array in vae.params.items()}
-    objective = vae.objective()
+    objective = vae.loss()
 
     def nll(z):
         images = np.broadcast_to(x.astype(np.float64), (*z.shape[:-1], x.shape[1]))

@@ -182,7 +182,7 @@ def test_losses_and_gradients_of_every_objective(settings, likelihood):
     vae = vaelite.VAE(2, (6, 5), likelihood=likelihood).build(3, np.float64, rng=0)
     x = RNG.integers(2, size=(4, 3)).astype(float)
     eps = RNG.standard_normal((*((3,) if "importance_samples" in settings else ()), 4, 2))
-    objective, to_device = vae.objective(**settings), backend.get_backend("cupy").to_device
+    objective, to_device = vae.loss(**settings), backend.get_backend("cupy").to_device
     loss, grads = value_and_grad(objective)(vae.params, x, eps)
     moved = {name: to_device(array) for name, array in vae.params.items()}
     loss_there, grads_there = value_and_grad(objective)(moved, to_device(x), to_device(eps))
@@ -198,7 +198,7 @@ def test_a_fit_is_the_fit_in_numpy(kind, stopping, digits, quick, tmp_path):
     fit = {name: quick[name] for name in ("max_epochs", "rng")} | {"stopping": stopping}
     models = [kind(hidden_dim=32, backend=name) for name in ("cupy", "numpy")]
     with warnings.catch_warnings(action="ignore", category=vaelite.ConvergenceWarning):
-        there, here = (model.fit(X, X[:100], **fit) for model in models)
+        there, here = (model.set_params(**fit).fit(X, X_test=X[:100]) for model in models)
     for name in ("train_loss", "test_loss", "test_nll"):
         assert there.history[name] == pytest.approx(here.history[name], rel=1e-3)
     assert all(isinstance(array, np.ndarray) for array in there.params.values())
@@ -292,7 +292,7 @@ def test_a_step_neither_copies_to_the_host_nor_waits_for_the_device(device):
     params = {name: to_device(array) for name, array in vae.params.items()}
     x = to_device(RNG.random((8, 5), dtype=np.float32))
     eps = to_device(RNG.standard_normal((8, 2), dtype=np.float32))
-    objective, adam = vae.objective(), vaelite.Adam()
+    objective, adam = vae.loss(), vaelite.Adam()
     training.step(objective, params, adam, x, eps)  # the first step checks that all is finite
     device.transfers.update({"to host": 0, "to device": 0})
     device.waits.clear()

@@ -8,11 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vaelite import adam
-from vaelite.arrays import compiled
+from vaelite.arrays import adam_step, compiled
 from vaelite.arrays.compiled import Loop
 
-NUMBERS = 0.9, 0.999, 1e-3, 1e-8  # beta1, beta2, step_size, epsilon
+NUMBERS = 0.9, 0.1, 0.999, 0.001, 1e-3, 1e-8  # beta1, 1 - beta1, ..., step, epsilon
 needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason="needs the extra fast")
 
 
@@ -80,18 +79,20 @@ def test_without_numba_no_loop_is_ready(monkeypatch):
 
 def in_python(g, *arguments):
     """Adam's loop as numba compiles it, with each number in the dtype of the arrays."""
-    adam._loop(g, *map(g.dtype.type, arguments[:4]), *arguments[4:])
+    adam_step._loop(g, *map(g.dtype.type, arguments[:6]), *arguments[6:])
 
 
 @pytest.mark.parametrize(
-    "loop", [in_python, pytest.param(Loop(adam._loop), marks=needs_numba)], ids=["python", "numba"]
+    "loop",
+    [in_python, pytest.param(Loop(adam_step._loop), marks=needs_numba)],
+    ids=["python", "numba"],
 )
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_adams_loop_is_numpys_formula(dtype, loop, rng):
     ours = arrays(rng, 10_000, dtype)
     theirs = ours.copy()
     with np.errstate(all="ignore"):
-        adam._update_block(ours[0], *NUMBERS, *ours[1:])
+        adam_step._update.__wrapped__(ours[0], *NUMBERS, *ours[1:])
         loop(theirs[0], *NUMBERS, *theirs[1:])
     np.testing.assert_allclose(ours, theirs, rtol=4 * np.finfo(dtype).eps)
 

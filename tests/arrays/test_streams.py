@@ -98,7 +98,7 @@ def test_no_stream_is_that_of_a_spawned_sequence():
 
 USES = {
     "SCORE": [
-        lambda vae, X, rng: vae.score(X, rng),
+        lambda vae, X, rng: vae.score(X, rng=rng),
         lambda vae, X, rng: vae.score_samples(X, rng),
         lambda vae, X, rng: vae.bits_per_dim(X, rng),
         lambda vae, X, rng: vaelite.ledger(vae, X, rng=rng),

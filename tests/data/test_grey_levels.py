@@ -13,8 +13,8 @@ HALF = np.arange(64) < 32
 READERS = {
     "fit": lambda m, X: vaelite.fit(X, **FAST),
     "fit_autoencoder": lambda m, X: vaelite.fit_autoencoder(X, **FAST),
-    "MeanField.fit": lambda m, X: vaelite.MeanField(hidden_dim=4).fit(
-        X, batch_size=9, max_epochs=1
+    "MeanField.fit": lambda m, X: vaelite.MeanField(hidden_dim=4, batch_size=9, max_epochs=1).fit(
+        X
     ),
     "X_test": lambda m, X: vaelite.fit(m.X, X, **FAST),
     "encode": lambda m, X: m.vae.encode(X),

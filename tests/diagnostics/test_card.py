@@ -72,7 +72,7 @@ def test_the_card_of_a_fitted_model(vae):
         assert f"{size:,} parameters" in found.text
     total = sum(a.size for a in vae.params.values())
     for said in (
-        repr(vae.encoder),
+        repr(vae.part("encoder")),
         repr(vae.likelihood),
         "64 inputs, outputs mu (2), logsigma (2)",
         f"{total:,}",
@@ -98,12 +98,14 @@ def test_the_curve_is_the_history(vae):
 def test_long_and_short_curves(vae):
     for epochs, expected in (2, 2), (300, 300), (5000, notebook.POINTS):
         history = {"epoch": [*range(1, epochs + 1)], "eval_loss": [*np.linspace(9, 1, epochs)]}
-        model = vae._with(vaelite.Solution(vae.params, 64, history=history, n_epochs=epochs))
+        model = vae.with_solution(
+            vaelite.Solution(vae.params, 64, history=history, n_epochs=epochs)
+        )
         points = polyline(page(model), "#3b8bd9")
         assert len(points) == expected
         assert points[0, 0] < points[-1, 0]
     history = {"epoch": [1], "eval_loss": [3.0], "train_loss": [float("nan")]}
-    model = vae._with(vaelite.Solution(vae.params, 64, history=history, n_epochs=1))
+    model = vae.with_solution(vaelite.Solution(vae.params, 64, history=history, n_epochs=1))
     assert page(model).names.count("circle") == 1
 
 
@@ -111,7 +113,7 @@ def test_the_verdict_of_the_doctor_and_the_epoch_that_was_kept(digits):
     vae = vaelite.VAE(hidden_dim=16)
     assert vae.diagnosis is None
     with pytest.warns(vaelite.FitWarning, match="few"):
-        vae.fit(digits[0][:90], learning_rate=0.01, patience=2, rng=0)
+        vae.set_params(learning_rate=0.01, patience=2, rng=0).fit(digits[0][:90])
     assert "few-rows" in vae.diagnosis.names
     found = page(vae)
     for finding in vae.diagnosis:
@@ -164,7 +166,7 @@ def test_models_without_an_encoder_or_a_posterior(digits, quick):
     assert "-log p(x|z) at the code" in found.text
     assert re.search(r"log p\(x\|z\)\s+-?\d+\.\d\d \(training rows\)", found.text)
     assert "prior" not in found.text
-    found = page(vaelite.MeanField(hidden_dim=8).fit(digits[0][:50], max_epochs=2, rng=0))
+    found = page(vaelite.MeanField(hidden_dim=8, max_epochs=2, rng=0).fit(digits[0][:50]))
     assert "encoder" not in found.text
     assert found.names.count("polyline") == 2
 

@@ -187,7 +187,7 @@ def test_what_has_converged_has_no_finding(vae, X):
 
 
 def with_solution(vae, **changes):
-    return vae._with(dataclasses.replace(vae.solution, **changes))
+    return vae.with_solution(dataclasses.replace(vae.solution, **changes))
 
 
 def test_posterior_collapse(X):
@@ -359,7 +359,7 @@ def test_autoencoders_have_no_codes_to_check(X):
 
 
 def test_mean_field_models_are_checked(X):
-    model = vaelite.MeanField(hidden_dim=32).fit(X[:300], max_epochs=30, rng=0)
+    model = vaelite.MeanField(hidden_dim=32, max_epochs=30, rng=0).fit(X[:300])
     assert "not-converged" in doctor(model, X[:150]).names
     examined = examine(model, X[:300], q=(model.mu, model.logsigma))
     np.testing.assert_array_equal(examined.mu, model.mu)

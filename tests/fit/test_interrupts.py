@@ -8,6 +8,7 @@ import warnings
 from functools import cache
 from pathlib import Path
 
+import helpers
 import numpy as np
 import pytest
 
@@ -60,7 +61,7 @@ class Interrupts:
 def fit(model, kind, **settings):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return model.fit(X, **{**SETTINGS, **KINDS[kind][1], **settings})
+        return helpers.fit(model, X, **{**SETTINGS, **KINDS[kind][1], **settings})
 
 
 @cache

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import vaelite
-from vaelite.fit.plan import Run
+from vaelite.fit.plan import Plan
 from vaelite.stopping import HeldOut
 
 REAL = vaelite.Gaussian(mean="identity", sigma="shared")
@@ -122,14 +122,14 @@ def test_held_out_stopping_does_not_end_inside_a_warm_up(digits):
 
 
 def test_steps_per_epoch_bounds_the_rows_that_are_evaluated(digits, monkeypatch):
-    rows, evaluate = {}, Run.evaluate
+    rows, evaluate = {}, Plan.evaluate
 
     def spy(run, name, params, epoch):
         parts = evaluate(run, name, params, epoch)
         rows[name] = parts.shape[1]
         return parts
 
-    monkeypatch.setattr(Run, "evaluate", spy)
+    monkeypatch.setattr(Plan, "evaluate", spy)
     settings = SMALL | {"steps_per_epoch": 2, "batch_size": 30, "max_epochs": 1}
     vaelite.fit(digits[0], stopping="lecture", **settings)
     with pytest.warns(vaelite.ConvergenceWarning):
@@ -140,13 +140,13 @@ def test_steps_per_epoch_bounds_the_rows_that_are_evaluated(digits, monkeypatch)
 def test_evaluated_rows_are_spread_over_the_data(digits, monkeypatch):
     X = digits[0].copy()
     X[:, 0] = np.arange(len(X)) / len(X)  # the first pixel identifies the row
-    seen, evaluate = [], Run.evaluate
+    seen, evaluate = [], Plan.evaluate
 
     def spy(run, name, params, epoch):
         seen.extend(batch.x[:, 0] for batch in run.evaluation_batches(name, epoch))
         return evaluate(run, name, params, epoch)
 
-    monkeypatch.setattr(Run, "evaluate", spy)
+    monkeypatch.setattr(Plan, "evaluate", spy)
     settings = SMALL | {"steps_per_epoch": 2, "batch_size": 30, "max_epochs": 1}
     vaelite.fit(X, stopping="lecture", **settings)
     rows = np.concatenate(seen)

@@ -29,7 +29,10 @@ FITS = {
 def fit(kind):
     """A digest of all that a fit computes."""
     model, data, settings = FITS[kind]
-    vae = model(2, 16).fit(data, **{**QUICK, **settings})
+    given = {name: settings[name] for name in settings if name == "condition"}
+    settings = {name: settings[name] for name in settings if name != "condition"}
+    vae = model(2, 16, **{**QUICK, **settings}).fit(data, **given)
+    settings = settings | given
     condition = {"condition": C[:9] if "condition" in settings else None}
     columns = {**vae.history, **vae.log, "elapsed": 0}
     found = [*vae.params.values(), *map(np.array, columns.values())]
@@ -67,7 +70,7 @@ def test_eight_threads(serial):
 @pytest.mark.filterwarnings("ignore")
 def test_threads_that_use_one_model():
     """A fitted model is only read."""
-    vae = vaelite.VAE(2, 16).fit(X, **QUICK)
+    vae = vaelite.VAE(2, 16, **QUICK).fit(X)
     expected = [vae.score(X), vae.sample(50, rng=0).sum(), vae.reconstruct(X).sum()]
 
     def work(i):
@@ -87,10 +90,10 @@ def test_processes_of_joblib(serial):
     with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=1):
         found = joblib.Parallel(timeout=200)(joblib.delayed(fit_quietly)(kind) for kind in FITS)
         models = joblib.Parallel(timeout=200)(
-            joblib.delayed(vaelite.VAE(2, 16).fit)(X, **QUICK, checkpoint=None) for _ in range(2)
+            joblib.delayed(vaelite.VAE(2, 16, **QUICK).fit)(X) for _ in range(2)
         )
     assert found == expected
-    alone = vaelite.VAE(2, 16).fit(X, **QUICK)  # models come back whole
+    alone = vaelite.VAE(2, 16, **QUICK).fit(X)  # models come back whole
     for model in models:
         assert model.history["eval_loss"] == alone.history["eval_loss"]
         assert np.array_equal(model.sample(9, rng=0), alone.sample(9, rng=0))

@@ -6,7 +6,7 @@ from scipy import special, stats
 
 import vaelite
 from vaelite import Bernoulli, Categorical, Gaussian
-from vaelite.fit.start import constant_loss, constant_outputs, shrink_codes
+from vaelite.fit.start import baseline_loss, baseline_outputs, shrink_codes
 
 FREE = {"floor": None}
 
@@ -14,8 +14,8 @@ FREE = {"floor": None}
 def loss_of(likelihood, X, rows):
     """-log p(x) of some rows, with the constant that is fitted to X."""
     model = vaelite.VAE(likelihood=likelihood)
-    outputs = constant_outputs(model, X)
-    return constant_loss(model, outputs, rows), outputs
+    outputs = baseline_outputs(model, X)
+    return baseline_loss(model, outputs, rows), outputs
 
 
 @pytest.mark.parametrize("sigma", ["shared", "image", "pixel", 0.3])
@@ -64,7 +64,7 @@ def test_no_other_constant_fits_better(rng, likelihood):
     for name in outputs:
         for step in (-0.01, 0.01):
             moved = outputs | {name: outputs[name] + step}
-            assert constant_loss(model, moved, X).mean() > best.mean()
+            assert baseline_loss(model, moved, X).mean() > best.mean()
 
 
 def test_a_likelihood_of_your_own_has_no_constant(rng):
@@ -72,9 +72,9 @@ def test_a_likelihood_of_your_own_has_no_constant(rng):
         pass
 
     X = rng.random((10, 3))
-    assert constant_outputs(vaelite.VAE(likelihood=Mine()), X) is None
+    assert baseline_outputs(vaelite.VAE(likelihood=Mine()), X) is None
     own = vaelite.VAE(negloglikelihood=lambda x, mu, logsigma: (x - mu).sum(axis=-1))
-    assert constant_loss(own, constant_outputs(own, X), X) is None
+    assert baseline_loss(own, baseline_outputs(own, X), X) is None
 
 
 class First:
@@ -151,5 +151,5 @@ def test_networks_without_such_biases_keep_their_start(rng):
     encoder = vaelite.Convolutional((4, 4), channels=(2,))
     networks = {"encoder": encoder, "decoder": encoder.transposed()}
     X = rng.random((50, 16))
-    vae = vaelite.VAE(**networks).fit(X, max_epochs=1, stopping="epochs", rng=0)
+    vae = vaelite.fit(X, **networks, max_epochs=1, stopping="epochs", rng=0)
     assert np.isfinite(vae.score(X))

@@ -17,7 +17,7 @@ def wide(digits, quick):
 
 def test_the_parts_add_up_to_the_elbo(wide, digits):
     found = vaelite.elbo_parts(wide, digits[0])
-    objective = wide.objective(kl="analytic")
+    objective = wide.loss(kl="analytic")
     noise = sampling_generator(0, Stream.SCORE)
     batches = wide.noisy_batches(digits[0], noise)
     loss = np.concatenate([objective.parts(wide.params, b.x, b.eps)[0] for b in batches])
@@ -142,7 +142,7 @@ def linear():
     X = rng.standard_normal((60, 2)) @ rng.standard_normal((2, 4))
     X += 0.5 * rng.standard_normal((60, 4))
     likelihood = vaelite.Gaussian(mean="identity", sigma="shared", floor=None)
-    vae = vaelite.VAE(2, (), likelihood=likelihood).fit(X, max_epochs=300, stopping="epochs", rng=0)
+    vae = vaelite.VAE(2, (), likelihood=likelihood, max_epochs=300, stopping="epochs", rng=0).fit(X)
     vae.params["encoder.logsigma.W"][:] = 0  # linear in x, some rows' sigma would be thousands
     return vae, vaelite.ProbabilisticPCA.of(vae), X
 

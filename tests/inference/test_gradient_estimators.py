@@ -100,7 +100,7 @@ def test_a_trained_models_gradients(quick, digits):
     vae = vaelite.fit(digits[0], **quick, batch_size=128, start="network")
     x = digits[0][:2]
     mu, logsigma = vae.encode(x)
-    objective = vae.objective()
+    objective = vae.loss()
 
     def nll(z):
         flat = anp.reshape(z, (-1, 2))

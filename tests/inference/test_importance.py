@@ -20,7 +20,7 @@ def linear():
     X = rng.standard_normal((60, 2)) @ rng.standard_normal((2, 4))
     X += 0.5 * rng.standard_normal((60, 4))
     likelihood = vaelite.Gaussian(mean="identity", sigma="shared", floor=None)
-    vae = vaelite.VAE(2, (), likelihood=likelihood).fit(X, **LONG)
+    vae = vaelite.VAE(2, (), likelihood=likelihood, **LONG).fit(X)
     return vae, vaelite.ProbabilisticPCA.of(vae), X
 
 

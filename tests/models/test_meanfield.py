@@ -22,7 +22,7 @@ def linear():
     likelihood = vaelite.Gaussian(mean="identity", sigma="shared", floor=None)
     settings = {"max_epochs": 1000, "learning_rate": 3e-3, "kl": "analytic", "stopping": "epochs"}
     settings |= {"batch_size": 60, "start": "network"}
-    vae = vaelite.VAE(2, (), likelihood=likelihood).fit(X, rng=0, **settings)
+    vae = vaelite.VAE(2, (), likelihood=likelihood, rng=0, **settings).fit(X)
     vae.params["encoder.logsigma.W"][:] = 0  # linear in x, some rows' sigma would be thousands
     return vae, vaelite.ProbabilisticPCA.of(vae), X
 
@@ -192,7 +192,7 @@ def test_invalid_arguments_are_refused(settings, message, vae, digits):
 @pytest.fixture(scope="module")
 def model(digits):
     settings = {"max_epochs": 60, "batch_size": 128, "start": "network", "kl": "analytic"}
-    return vaelite.MeanField(hidden_dim=64).fit(digits[0], rng=0, **settings)
+    return vaelite.MeanField(hidden_dim=64, rng=0, **settings).fit(digits[0])
 
 
 def test_it_trains_a_decoder_and_a_q_for_every_row(model, digits):
@@ -229,7 +229,7 @@ def test_a_step_changes_only_its_own_rows(digits):
             seen.append((model.mu.copy(), model.logsigma.copy()))
 
     settings = {"max_epochs": 2, "batch_size": 100, "log_every": 1, "rng": 0}
-    vaelite.MeanField(hidden_dim=8).fit(digits[0][:300], **settings, callbacks=Watch())
+    vaelite.MeanField(hidden_dim=8, **settings, callbacks=Watch()).fit(digits[0][:300])
     for (mu, logsigma), (mu_after, logsigma_after) in pairwise(seen):
         changed = (mu != mu_after).any(axis=1)
         assert changed.sum() == 100
@@ -240,13 +240,13 @@ def test_a_step_changes_only_its_own_rows(digits):
 def test_the_first_step_of_every_row_is_that_of_adam(digits):
     """The first step of every row has the size of the learning rate, in every batch."""
     settings = {"max_epochs": 1, "batch_size": 10, "local_learning_rate": 0.25, "rng": 0}
-    model = vaelite.MeanField(hidden_dim=8).fit(digits[0][:300], **settings)
+    model = vaelite.MeanField(hidden_dim=8, **settings).fit(digits[0][:300])
     assert np.abs(model.mu) == pytest.approx(np.full((300, 2), 0.25), rel=1e-3)
 
 
 def test_determinism_saving_and_the_lectures_rule(digits, tmp_path):
     settings = {"max_epochs": 3, "rng": 4, "stopping": "lecture"}
-    first, again = (vaelite.MeanField(hidden_dim=8).fit(digits[0], **settings) for _ in range(2))
+    first, again = (vaelite.MeanField(hidden_dim=8, **settings).fit(digits[0]) for _ in range(2))
     assert np.array_equal(first.mu, again.mu)
     assert np.array_equal(first.params["decoder.0.W"], again.params["decoder.0.W"])
     first.save(tmp_path / "model.npz")
@@ -258,15 +258,15 @@ def test_determinism_saving_and_the_lectures_rule(digits, tmp_path):
 
 def test_settings_that_need_an_encoder_are_refused(digits):
     with pytest.raises(ValueError, match="'epochs', 'lecture'"):
-        vaelite.MeanField().fit(digits[0], stopping="heldout")
-    with pytest.raises(TypeError, match="importance_samples"):
-        vaelite.MeanField().fit(digits[0], importance_samples=5)
+        vaelite.MeanField(stopping="heldout").fit(digits[0])
+    with pytest.raises(ValueError, match="importance_samples=5: MeanField has one sample"):
+        vaelite.MeanField(importance_samples=5).fit(digits[0])
 
 
 def test_a_failed_fit_leaves_the_model_as_it_was(model, digits):
     mu, params = model.mu, model.params
     with pytest.raises(ValueError, match="batch_size"):
-        model.fit(digits[0], batch_size=0)
+        model.set_params(batch_size=0).fit(digits[0])
     assert model.mu is mu
     assert model.params is params
 

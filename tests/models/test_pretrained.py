@@ -53,7 +53,7 @@ def test_reconstructions_are_nearer_than_the_mean_image(name, sample):
 
 
 def test_the_record_says_what_trained_it():
-    record = vaelite.load_pretrained("mnist-gaussian").solution.record
+    record = vaelite.load_pretrained("mnist-gaussian").solution.provenance
     assert record["data"]["X"].startswith("60000 x 784 uint8")
     assert record["settings"]["max_epochs"] == 20
 

@@ -55,7 +55,7 @@ def test_it_reads_row_by_row(rng):
 
 def test_its_gradients_are_finite_differences(rng):
     vae = vaelite.VAE(2, encoder=Recurrent(2, 3), hidden_dim=4).build(6, np.float64, rng=0)
-    objective, x, eps = vae.objective(), rng.random((4, 6)), rng.standard_normal((4, 2))
+    objective, x, eps = vae.loss(), rng.random((4, 6)), rng.standard_normal((4, 2))
     _, grads = vaelite.value_and_grad(objective)(vae.params, x, eps)
     for name, array in vae.params.items():
         loss = lambda a, name=name: objective({**vae.params, name: a}, x, eps)

@@ -107,7 +107,7 @@ def test_images_of_no_square_need_their_shape(tmp_path):
 def test_models_without_an_encoder_or_with_a_condition_are_refused(digits, quick, tmp_path):
     X = digits[0][:100]
     with pytest.raises(ValueError, match="MeanField has no encoder"):
-        explorer(vaelite.MeanField(hidden_dim=4).fit(X, max_epochs=1), tmp_path / "a.html")
+        explorer(vaelite.MeanField(hidden_dim=4, max_epochs=1).fit(X), tmp_path / "a.html")
     given = vaelite.VAE(hidden_dim=4).build(64, n_conditions=2)
     with pytest.raises(ValueError, match="without a condition"):
         explorer(given, tmp_path / "a.html")
@@ -176,7 +176,7 @@ def test_the_page_computes_what_numpy_computes(name, case, tab, tmp_path):
 
 def check_terms(vae, x, z, eps, found, close):
     """The three terms at a code, and the mean of the ELBO over many."""
-    objective, (mu, logsigma) = vae.objective(), vae.encode(x)
+    objective, (mu, logsigma) = vae.loss(), vae.encode(x)
     at_z = (z - mu) / np.exp(logsigma)
     nll, nlp, nlq = (term[0] for term in objective.terms(vae.params, x, at_z))
     terms = {"nll": nll, "nlp": nlp, "nlq": nlq, "elbo": nlq - nll - nlp}

@@ -7,6 +7,7 @@ import sys
 import time
 import warnings
 
+import helpers
 import numpy as np
 import pytest
 
@@ -51,7 +52,7 @@ def fit(kind, model=None, **settings):
     settings = {"X": X, **QUICK, **own, **settings}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", vaelite.FitWarning)
-        return (model or kind(2, 4)).fit(settings.pop("X"), **settings)
+        return helpers.fit(model or kind(2, 4), settings.pop("X"), **settings)
 
 
 def state_in(path):
@@ -121,7 +122,7 @@ def test_without_a_seed_the_first_one_is_used_again(tmp_path):
     with pytest.raises(Stop):
         fit("epochs", checkpoint=path, rng=None, callbacks=stop_at(3))
     resumed = fit("epochs", checkpoint=path, rng=None)
-    (seed,) = [resumed.solution.record["seed"]["rng"]]
+    (seed,) = [resumed.solution.provenance["seed"]["rng"]]
     assert_same(resumed, fit("epochs", rng=seed))
 
 
@@ -140,14 +141,14 @@ def test_an_interrupted_notebook_cell_goes_on_when_it_is_run_again(tmp_path):
 OTHERS = {
     "learning_rate was 0.001, is 0.01": {"learning_rate": 0.01},
     "rng was 0, is 1": {"rng": 1},
-    "stopping was epochs, is {'lecture': {'tol': 1.0}}": {"stopping": vaelite.Lecture()},
+    "stopping was epochs, is Lecture.tol=1.": {"stopping": vaelite.Lecture()},
     "X was 60 x 4 float32, .*, is 60 x 4 float32, .*": {"X": np.flip(X)},
     "X was 60 x 4 float32, .*, is 50 x 4 float32, .*": {"X": X[:50]},
     "condition was None, is 60 x 3 float32, .*; n_conditions was 0, is 3|n_conditions was 0, is 3; "
     "condition was None, is 60 x 3": {"condition": C},
     "dtype was float32, is float64": {"X": X.astype(np.float64)},
-    "encoder was .*, is .*; decoder was .*": {"model": vaelite.VAE(2, 5)},
-    "own_terms was .*, is .'neglogprior'.": {
+    "hidden_dim was .4., is .5.": {"model": vaelite.VAE(2, 5)},
+    "neglogprior was None, is neglogprior": {
         "model": vaelite.VAE(2, 4, neglogprior=vaelite.neglogprior)
     },
 }

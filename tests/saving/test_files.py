@@ -1,8 +1,7 @@
-"""Models as files: format 3 name by name, files of formats 1 and 2, and custom parts."""
+"""Models as files: the manifest name by name, settings, and custom parts."""
 
 import json
 import zipfile
-from pathlib import Path
 
 import autograd.numpy as anp
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 
 import vaelite
 
-FORMAT_1 = Path(__file__).with_name("format1")
 SETTINGS = {"max_epochs": 2, "stopping": "epochs", "rng": 0}
 
 
@@ -19,31 +17,21 @@ def manifest_of(path):
         return json.loads(archive.read("manifest.json"))
 
 
-def test_the_manifest_of_format_3(digits, tmp_path):
+def test_the_manifest(digits, tmp_path):
     vae = vaelite.fit(digits[0], hidden_dim=(8, 4), **SETTINGS)
     vae.save(tmp_path / "vae.npz")
     manifest = manifest_of(tmp_path / "vae.npz")
     solution = manifest.pop("solution")
     arrays = manifest.pop("arrays")
-    assert manifest.pop("record") == vae.solution.record
-    assert manifest == {
-        "format": 3,
-        "kind": "VAE",
-        "latent_dim": 2,
-        "networks": {
-            "encoder": ["Dense", {"hidden_dim": [8, 4], "activation": "relu", "init": "glorot"}],
-            "decoder": ["Dense", {"hidden_dim": [4, 8], "activation": "relu", "init": "glorot"}],
-        },
-        "likelihood": [
-            "gaussian",
-            {"mean": "logistic", "sigma": "image", "floor": vae.likelihood.floor},
-        ],
-        "prior": ["standard_normal", {}],
-        "own_terms": [],
-        "n_features": 64,
-        "n_conditions": 0,
-        "feature_names": None,
-    }
+    settings = manifest.pop("settings")
+    assert manifest.pop("provenance") == vae.solution.provenance
+    assert settings == vae.solution.provenance["settings"]
+    assert settings["hidden_dim"] == [8, 4]
+    floor = vae.likelihood.floor
+    gaussian = {"mean": "logistic", "sigma": "image", "floor": floor}
+    assert settings["likelihood"] == {"Gaussian": gaussian}
+    expected = {"format": 4, "kind": "VAE", "n_features": 64, "n_conditions": 0}
+    assert manifest == expected | {"feature_names": None}
     assert set(solution) == {"converged", "stop_reason", "n_epochs", "best_epoch", "scores"}
     columns = {f"history.{name}" for name in vae.history} | {f"log.{name}" for name in vae.log}
     assert set(arrays) == {*vae.params, *columns}
@@ -51,69 +39,36 @@ def test_the_manifest_of_format_3(digits, tmp_path):
         assert file["history.eval_loss"].tolist() == vae.history["eval_loss"]
 
 
-SCORES = {
-    "bernoulli": -44.068687,
-    "categorical": -177.130549,
-    "linear": -68.165516,
-    "torch": -46.570729,
-}
+def test_a_loaded_model_has_the_settings_of_the_saved_one(digits, tmp_path):
+    settings = {
+        **{"latent_dim": 3, "likelihood": "bernoulli", "prior": vaelite.Mixture(2), "beta": 2.0},
+        **{"stopping": vaelite.HeldOut(patience=1), "dtype": "float64", "max_epochs": 1},
+        **{"encoder": vaelite.Dense((7,), "tanh"), "learning_rate": lambda step: 1e-3},
+    }
+    with pytest.warns(vaelite.ConvergenceWarning):
+        vae = vaelite.fit(digits[0][:100], **settings, rng=0)
+    vae.save(tmp_path / "vae.npz")
+    loaded = vaelite.load(tmp_path / "vae.npz")
+    ours, theirs = (model.get_params(deep=False) for model in (vae, loaded))
+    left_out = {"rng", "learning_rate", "backend", "stopping"}  # code, or known otherwise
+    for name in ours.keys() - left_out:
+        assert ours[name] == theirs[name], name
+    assert repr(theirs["stopping"]) == repr(ours["stopping"])
+    assert theirs["learning_rate"] == 1e-3
 
 
-@pytest.mark.parametrize("name", SCORES)
-def test_a_file_of_format_1_is_the_model_that_was_saved(name):
-    """The release before format 2 saved each file, after a fit of the first 600 digits."""
-    X = vaelite.load_digits()[0][:600]
-    vae = vaelite.load(FORMAT_1 / f"{name}.npz")
-    X = np.rint(X * 16) if name == "categorical" else X
-    assert vae.score(X) == pytest.approx(SCORES[name], abs=1e-3)
-    losses = ["train_loss", "eval_loss", "eval_nll", "eval_kl"]
-    assert list(vae.history) == ["epoch", *losses, "elapsed"]
-    assert "param_norm" in vae.log
-    assert vae.params.keys() == vae.shapes().keys()
-    if name == "torch":
-        assert vae.encoder == vaelite.Dense((16, 8), "softplus", "torch")
-        assert vae.decoder == vaelite.Dense((8, 16), "softplus", "torch")
-
-
-def test_held_out_losses_in_a_file_of_format_1_get_their_new_name():
-    vae = vaelite.load(FORMAT_1 / "heldout.npz")
-    best = vae.history["val_loss"][vae.best_epoch - 1]
-    assert best == pytest.approx(-1.4, abs=3)
-    assert not any(name.startswith("eval") for name in vae.history)
-    vaelite.plots.learning_curve(vae)
-
-
-def test_other_models_of_format_1():
-    X = vaelite.load_digits()[0][:5]
-    ae = vaelite.load(FORMAT_1 / "autoencoder.npz")
-    assert type(ae) is vaelite.Autoencoder
-    assert ae.encode(X).shape == (5, 2)
-    model = vaelite.load(FORMAT_1 / "meanfield.npz")
-    assert type(model) is vaelite.MeanField
-    assert model.mu is None
-    assert model.sample(3, rng=0).shape == (3, 64)
-    with pytest.raises(vaelite.ModelFileError, match="needs your own neglogprior"):
-        vaelite.load(FORMAT_1 / "own_prior.npz")
-    own = vaelite.load(FORMAT_1 / "own_prior.npz", neglogprior=vaelite.neglogprior)
-    assert own.sample(3, rng=0).shape == (3, 64)
-
-
-def test_a_file_of_format_2_is_the_model_that_was_saved():
-    vae = vaelite.load(Path(__file__).with_name("format2") / "vae.npz")
-    assert vae.score(vaelite.load_digits()[0][:600]) == pytest.approx(-6.853285, abs=1e-4)
-    assert vae.history["val_loss"] == pytest.approx([6.823121, 6.715448, 6.628016], abs=1e-6)
-    assert vae.log["iteration"] == [0]
-    with pytest.raises(ValueError, match="no record of a fit"):
-        vae.receipt()
-
-
-def test_a_model_of_format_1_is_saved_in_format_3(tmp_path):
-    old = vaelite.load(FORMAT_1 / "torch.npz")
-    old.save(tmp_path / "again.npz")
-    assert manifest_of(tmp_path / "again.npz")["format"] == 3
-    again = vaelite.load(tmp_path / "again.npz")
-    assert again.history == old.history
-    assert np.array_equal(again.sample(3, rng=0), old.sample(3, rng=0))
+def test_a_file_of_another_format_says_what_to_do(digits, tmp_path):
+    vaelite.VAE(2, 4).build(3).save(tmp_path / "vae.npz")
+    with zipfile.ZipFile(tmp_path / "vae.npz") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    manifest = json.loads(members["manifest.json"])
+    for number in 3, 5, True, "4":
+        members["manifest.json"] = json.dumps(manifest | {"format": number}).encode()
+        with zipfile.ZipFile(tmp_path / "vae.npz", "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        with pytest.raises(vaelite.ModelFileError, match=r"reads format 4, but .* has format"):
+            vaelite.load(tmp_path / "vae.npz")
 
 
 class Skip(vaelite.Network):
@@ -138,7 +93,7 @@ def test_custom_networks_are_saved_and_loaded_like_a_likelihood(digits, tmp_path
     vae.save(path)
     loaded = vaelite.load(path, encoder=Skip(6), decoder=Skip(5))
     assert np.array_equal(loaded.score_samples(X), vae.score_samples(X))
-    message = r"needs your own decoder, encoder: load\(path, decoder=\.\.\.\)"
+    message = r"needs your own encoder, decoder: load\(path, encoder=\.\.\.\)"
     with pytest.raises(vaelite.ModelFileError, match=message):
         vaelite.load(path)
     with pytest.raises(vaelite.ModelFileError, match="the arrays decoder.in.W, .* do not fit"):
@@ -156,9 +111,10 @@ def test_custom_networks_are_saved_and_loaded_like_a_likelihood(digits, tmp_path
         ({"backend": "gpu"}, ValueError, "backend should be one of"),
     ],
 )
-def test_a_wrong_argument_is_not_the_files_fault(own, error, message):
+def test_a_wrong_argument_is_not_the_files_fault(own, error, message, tmp_path):
+    vaelite.VAE(2, 4).build(3).save(tmp_path / "vae.npz")
     with pytest.raises(error, match=message):
-        vaelite.load(FORMAT_1 / "torch.npz", **own)
+        vaelite.load(tmp_path / "vae.npz", **own)
 
 
 class Mine(vaelite.VAE):

@@ -7,9 +7,8 @@ import copy
 import time
 import warnings
 from collections.abc import Iterable, Mapping
-from functools import partial
 from itertools import product
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
 
@@ -26,20 +25,22 @@ except ImportError as error:
 
 from .. import api
 from ..arrays.streams import Stream, generator, sampling_generator, seed_sequence
-from ..checks import check_flag, typed
+from ..checks import check_count, check_flag, check_keywords, typed
 from ..data.checks import check_array, check_width, column_names
+from ..fit.fit import fit as fit_model
 from ..fit.plan import CHUNK_ROWS
-from ..fit.settings import ELBOSettings, ShardedSettings
-from ..fit.types import Seed, VAEFitKeywords
+from ..fit.settings import check_together
+from ..fit.types import Seed
 from ..inference import importance
 from ..inference.estimate import Estimate
 from ..inference.pareto import highest_k
 from ..models.checks import check_fitted, check_posterior
 from ..vae import VAE
 from .shards import ShardedRows
-from .steps import ShardedRun
+from .steps import ShardedPlan
 
 RETRIES = 5  # of what was lost with a worker; pauses of 0, 1, 2, ... seconds
+CONDITIONS = "condition", "condition_test"
 OF_ESTIMATE = "value", "standard_error", "effective_samples", "pareto_k"
 
 
@@ -251,7 +252,7 @@ def sweep(
     *,
     progress=False,
     models=False,
-    **settings: Unpack[VAEFitKeywords],
+    **settings,
 ) -> Any:
     """Fit a VAE for each combination of settings and each seed, on a cluster.
 
@@ -294,8 +295,9 @@ def sweep(
     ]
     jobs = [(chosen, seed) for chosen in varied for seed in seeds]
     for chosen, seed in jobs:
-        model, of_fit = api.new_model(VAE, "sweep", {**settings, **chosen, "rng": seed})
-        ELBOSettings.checked(model, of_fit)
+        these = {**settings, **chosen, "rng": seed}
+        check_keywords("sweep", these, [*VAE.__dataclass_fields__, *CONDITIONS])
+        check_together(VAE(**{k: v for k, v in these.items() if k not in CONDITIONS}))
     check_array(X)
     data = X, X_test, settings, check_flag("models", models)
     if client is None:
@@ -355,7 +357,7 @@ def fit(
     *,
     shards: int,
     accumulate: int = 1,
-    **settings: Unpack[VAEFitKeywords],
+    **settings,
 ) -> VAE:
     """Fit a VAE to rows that no machine holds alone.
 
@@ -398,16 +400,42 @@ def fit(
     The same rows are held out as by `fit` with this ``rng``. Their losses are computed
     on the workers. ``scores`` is from at most 10,000 of these rows, in this process.
     """
-    for name in ("condition", "condition_test"):
+    for name in CONDITIONS:
         if name in settings:
             raise ValueError(f"{name} is not for rows in shards: leave it out, or use vaelite.fit")
-    model, of_fit = api.new_model(VAE, "fit", dict(settings))
-    of_fit |= {"shards": shards, "accumulate": accumulate}
-    checked = ShardedSettings.checked(model, of_fit)
+    check_keywords("fit", settings, VAE.__dataclass_fields__)
+    model = VAE(**settings)
     if model.backend.name != "numpy":
-        raise ValueError(f'workers compute in NumPy only, got backend="{model.backend_name}"')
+        raise ValueError(f'workers compute in NumPy only, got backend="{model.backend.name}"')
+    if model.warm_start:
+        raise ValueError("warm_start is not for rows in shards: leave it out, or use vaelite.fit")
+    for name, value in (("shards", shards), ("accumulate", accumulate)):
+        check_count(name, value)
+    if (model.batch_size or 0) % shards:
+        more = -(-model.batch_size // shards) * shards
+        raise ValueError(
+            f"batch_size={model.batch_size} is not a multiple of shards={shards}, which have equal "
+            f"parts of a batch; pass batch_size={more}"
+        )
     rows = _sharded(client, X, shards)
-    return model._fit(checked, rows, X_test, plan=partial(ShardedRun.of, rows=rows))
+    return fit_model(model, rows, X_test, how=Sharded(rows, accumulate))
+
+
+class Sharded:
+    """Another way to train, for `vaelite.fit.fit`: with the gradients of all shards.
+
+    Parameters
+    ----------
+    rows : ShardedRows
+    accumulate : int
+    """
+
+    def __init__(self, rows, accumulate):
+        self.rows, self.settings = rows, {"shards": len(rows.parts), "accumulate": accumulate}
+
+    def __call__(self, plan, state):
+        """Return the sharded plan, and the state."""
+        return ShardedPlan.of(plan, self.rows, self.settings["accumulate"]), state
 
 
 def _sharded(client, X, shards):

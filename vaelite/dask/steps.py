@@ -1,4 +1,4 @@
-"""A run on rows in shards: each shard computes a part of every gradient.
+"""Training on rows in shards: each shard computes a part of every gradient.
 
 The parameters and Adam are in one process. A step sends the parameters to the shards,
 and adds their gradients *in the order of the shards*. Each shard has noise of its own
@@ -14,7 +14,7 @@ import numpy as np
 
 from ..arrays.streams import Stream, generator
 from ..data.rows import row_numbers
-from ..fit.plan import Run
+from ..fit.plan import Plan
 from ..training import finite_gradient
 from .shards import ShardedRows
 
@@ -53,16 +53,16 @@ class Part(NamedTuple):
     grads: dict
 
 
-class Shard(Run):
-    """The run of one shard: Run's batches and evaluations, with a seed of its own."""
+class Shard(Plan):
+    """The plan of one shard: batches and evaluations, with a seed of its own."""
 
     def part(self, params, epoch, first, steps):
         """Return this shard's `Part` of a `Synchronization`, or None without rows."""
-        size, total = self.settings.batch_size, None
+        size, total = self.batch_size, None
         rows = self.order(epoch)[first * size : (first + steps) * size]
         objective = self.objective(epoch)
         noise = lambda b: generator(self.seed, Stream.NOISE, epoch, first + b)
-        for batch in self._noisy(self.data.take(rows), size, noise) if len(rows) else ():
+        for batch in self.noisy(self.data.take(rows), size, noise) if len(rows) else ():
             loss, grads = finite_gradient(objective, params, batch.x, batch.eps)
             n = len(batch.x)
             part = Part(n, n * float(loss), {name: n * grad for name, grad in grads.items()})
@@ -94,15 +94,15 @@ class ShardPlan:
 
     Attributes
     ----------
-    run : Run
-        Of the whole, without rows.
+    plan : Plan
+        Of a shard, without rows.
     number : int
         Of the shard, from 0.
     marks : dict of arrays
         Which rows to train on, ``"data"``, and to evaluate, by name: eight per byte.
     """
 
-    run: Run
+    plan: Plan
     number: int
     marks: dict
 
@@ -113,12 +113,12 @@ class ShardPlan:
 
     def on(self, X):
         """Return the `Shard` of the rows X."""
-        run, whole = self.run, replace(self.run.data, X=X)
-        datasets = {name: whole.take(numbers) for name, numbers in self.rows.items()}
-        key = (*run.seed.spawn_key, Stream.SHARD, self.number)
-        seed = np.random.SeedSequence(run.seed.entropy, spawn_key=key)
-        data = datasets.pop("data")
-        return Shard(run.target, seed, run.settings, run.latent_dim, data, datasets)
+        plan, whole = self.plan, replace(self.plan.data, X=X)
+        evaluated = {name: whole.take(numbers) for name, numbers in self.rows.items()}
+        key = (*plan.seed.spawn_key, Stream.SHARD, self.number)
+        seed = np.random.SeedSequence(plan.seed.entropy, spawn_key=key)
+        parts = {"seed": seed, "data": evaluated.pop("data"), "evaluated": evaluated}
+        return Shard(**vars(plan) | parts)
 
 
 def part_of(X, plan, params, epoch, first, steps):
@@ -127,13 +127,13 @@ def part_of(X, plan, params, epoch, first, steps):
 
 
 def evaluation_of(X, plan, params, epoch, name):
-    """`Run.evaluate` of a shard, as a function to call where the rows X are."""
+    """`Plan.evaluate` of a shard, as a function to call where the rows X are."""
     return plan.on(X).evaluate(name, params, epoch)
 
 
-@dataclass(frozen=True)
-class ShardedRun(Run):
-    """A run whose steps gather the gradients of all shards.
+@dataclass(frozen=True, kw_only=True)
+class ShardedPlan(Plan):
+    """A plan whose steps gather the gradients of all shards.
 
     Attributes
     ----------
@@ -142,43 +142,48 @@ class ShardedRun(Run):
         Of each shard, where its rows are.
     sizes : tuple of int
         Training rows of each shard.
+    accumulate : int
+        Steps whose gradients are averaged before the parameters change.
     """
 
     rows: ShardedRows
     plans: Any
     sizes: tuple
+    accumulate: int
 
     @classmethod
-    def of(cls, run, rows):
-        """Return the sharded run of a run on `ShardedRows`."""
-        datasets = {"data": run.data, **{k: d for k, d in run.evaluated.items() if k != "test"}}
+    def of(cls, plan, rows, accumulate):
+        """Return the sharded plan of a plan on `ShardedRows`."""
+        shards = len(rows.parts)
+        plan = replace(plan, batch_size=-(-plan.batch_size // shards) * shards)
+        datasets = {"data": plan.data, **{k: d for k, d in plan.evaluated.items() if k != "test"}}
         marks = {name: _marks(rows.bounds, data) for name, data in datasets.items()}
-        bare = replace(run.data, X=None, feature_names=None)
-        lean = Run(run.target, run.seed, run.settings.of_a_shard(), run.latent_dim, bare, {})
-        numbers = range(len(rows.parts))
-        of_shard = [{name: marks[name][s] for name in marks} for s in numbers]
-        plans = rows.engine.keep(ShardPlan, [lean for s in numbers], list(numbers), of_shard)
-        sizes = np.diff(np.searchsorted(row_numbers(run.data.X), rows.bounds)).tolist()
+        bare = replace(plan.data, X=None, feature_names=None)
+        lean = replace(plan, data=bare, evaluated={}, batch_size=plan.batch_size // shards)
+        lean = replace(lean, learning_rate=None)  # the rate is used here, and may not travel
+        of_shard = [{name: marks[name][s] for name in marks} for s in range(shards)]
+        plans = rows.engine.keep(ShardPlan, [lean] * shards, list(range(shards)), of_shard)
+        sizes = np.diff(np.searchsorted(row_numbers(plan.data.X), rows.bounds)).tolist()
         here = {
-            k: data if k == "test" else data.spread(LOOKED_AT) for k, data in run.evaluated.items()
+            k: data if k == "test" else data.spread(LOOKED_AT) for k, data in plan.evaluated.items()
         }
-        same = run.target, run.seed, run.settings, run.latent_dim, run.data, here
-        return cls(*same, rows, plans, tuple(sizes))
+        of_shards = {"rows": rows, "plans": plans, "sizes": tuple(sizes), "accumulate": accumulate}
+        return cls(**vars(plan) | {"evaluated": here} | of_shards)
 
     def batches(self, epoch):
         """Return the epoch's synchronizations: the shards have the batches."""
-        settings, size = self.settings, self.settings.batch_size // self.settings.shards
+        size = self.batch_size // len(self.sizes)
         total = -(-max(self.sizes) // size)
-        total = min(total, settings.steps_per_epoch or total)
-        for first in range(0, total, settings.accumulate):
-            steps = min(settings.accumulate, total - first)
+        total = min(total, self.steps_per_epoch or total)
+        for first in range(0, total, self.accumulate):
+            steps = min(self.accumulate, total - first)
             start, stop = first * size, (first + steps) * size
             n = sum(min(rows, stop) - min(rows, start) for rows in self.sizes)
             yield Synchronization(range(n), first, steps)
 
     def step(self, state, batch):
         """Take one training step in place, and return the loss before it."""
-        self.settings.schedule(state)
+        self.schedule(state)
         where = {"epoch": state.epoch, "first": batch.first, "steps": batch.steps}
         parts = self.rows.by_shard(part_of, self.plans, shared=(state.params,), **where)
         total, *others = [part for part in parts if part is not None]

@@ -16,6 +16,7 @@ ARRAYS = {  # how to make an array of what is not one
     dict: "pass one of its values",
 }
 SPREAD_ROWS, MOST_LABELS = 1000, 64  # to look for a column of labels among gray levels
+_warned = []  # what was said once in this process
 LARGE = 30  # data with values that far from 0 are not standardized
 
 
@@ -137,6 +138,24 @@ def check_test(X, X_test):
         raise TypeError(
             f"X_test should be rows like those of X, got {typed(X_test)}; pass settings by name, "
             "such as latent_dim=2"
+        )
+
+
+def check_labels(y, X, condition):
+    """Refuse test rows in the place of labels; warn once of labels that are ignored."""
+    if y is None:
+        return
+    if np.ndim(y) > 1 and np.shape(y)[1:] == np.shape(X)[1:]:
+        raise TypeError("the second argument of fit is y, which it ignores; pass X_test=")
+    y = np.asarray(y)
+    are_labels = y.shape == np.shape(X)[:1] and y.dtype.kind in "iubUSO"
+    if not are_labels or condition is not None or _warned:
+        return
+    if 2 <= len(set(y.tolist())) <= MOST_LABELS:
+        _warned.append("labels")
+        warn(
+            "fit takes no labels: y is ignored. For a model of each class, pass "
+            "condition=np.eye(n_classes)[y]"
         )
 
 

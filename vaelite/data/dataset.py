@@ -62,6 +62,8 @@ class Dataset:
         What is known of each row, for conditional models.
     feature_names : tuple of str or None
         The names of the columns, if X is a table that has them, such as a DataFrame.
+    likelihood : Likelihood or None
+        That of the data.
     """
 
     X: Any
@@ -70,6 +72,7 @@ class Dataset:
     backend: Backend
     condition: Any = None
     feature_names: tuple | None = None
+    likelihood: Any = None
 
     @classmethod
     def checked(
@@ -118,12 +121,13 @@ class Dataset:
             is_double = X.dtype.kind == "f" and X.dtype.itemsize >= 8
             dtype = np.dtype(np.float64 if is_double else np.float32)
         summary = summarize(X, dtype, name, likelihood.grey_levels)
+        likelihood = likelihood.for_data(summary) if fitting else likelihood
         likelihood.check(summary)
         if fitting:
             if likelihood.grey_levels:
                 check_no_labels(X, name)
             likelihood.advise(summary)
-        return cls(X, dtype, likelihood.grey_levels, backend, feature_names=names)
+        return cls(X, dtype, likelihood.grey_levels, backend, None, names, likelihood)
 
     def __len__(self):
         return self.X.shape[0]
@@ -206,7 +210,7 @@ class Dataset:
                 condition = to_device(read_batch(conditions, rows, self.dtype, False))
             yield Batch(x, None, rows, condition)
 
-    def noisy(self, batch_size, latent_dim, noise, *, shuffle=None, samples=1):
+    def noisy(self, batch_size, latent_dim, noise, *, order=None, samples=1):
         """Yield each `Batch` with its noise.
 
         Parameters
@@ -214,12 +218,11 @@ class Dataset:
         batch_size, latent_dim : int
         noise : callable
             ``noise(b)`` is the Generator of batch b's noise.
-        shuffle : numpy.random.Generator, optional
-            For the order of the rows; without it they stay in their order.
+        order : array of int, optional
+            The rows in another order.
         samples : int
             Samples of z per row.
         """
-        order = None if shuffle is None else shuffle.permutation(len(self))
         lead = (samples,) if samples > 1 else ()
         for b, batch in enumerate(self.batches(batch_size, order)):
             shape = (*lead, len(batch.x), latent_dim)

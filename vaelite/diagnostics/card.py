@@ -8,6 +8,7 @@ from html import escape
 
 import numpy as np
 
+from ..vae import LatentModel
 from .findings import count
 
 POINTS = 300  # of a curve, at most
@@ -80,9 +81,9 @@ def _facts(model):
 
 def _part(model, name):
     """A network or a prior, with sizes and numbers of parameters if they are known."""
-    if not hasattr(model, name):
+    if name == "encoder" and not model.is_amortized:
         return None
-    text = repr(getattr(model, name))
+    text = repr(model.part(name))
     if model.solution is None:
         return text
     params = {key: a for key, a in model.params.items() if key.startswith(f"{name}.")}
@@ -105,7 +106,7 @@ def objective(model):
     -------
     str or None
     """
-    settings = model.solution.record.get("settings")
+    settings = model.solution.provenance.get("settings")
     if not settings:
         return None
     if not model.has_posterior:
@@ -198,3 +199,6 @@ def _frame(lines, epochs, low, high):
         f'stroke-opacity="0.5"/>{labels}<svg x="{LEFT}" y="0" width="{WIDTH}" '
         f'height="{HEIGHT}" overflow="hidden">{lines}</svg></svg>'
     )
+
+
+LatentModel._repr_html_ = card  # what a notebook shows; training does not need it

@@ -5,9 +5,14 @@ the reason why it cannot be made. The thresholds were chosen so that healthy fit
 no finding; tests measure both sides.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
+from ..checks import warn
 from ..data.dataset import check_condition
+from ..exceptions import FitWarning
+from ..fit.fit import AFTER_FIT
 from ..likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
 from ..models.checks import check_columns, check_fitted
 from .findings import Diagnosis, Finding, count
@@ -98,6 +103,18 @@ def checkup(model, train, held_out=None):
     if held_out is not None and model.is_amortized:
         held = examine(model, held_out.X, held_out.condition, QUICK_ROWS)
     return diagnose(Exam(model, examined, held))
+
+
+def examine_after_fit(model, train, held_out):
+    """Keep in a model what the checks find after its fit, and warn of problems."""
+    diagnosis = checkup(model, train, held_out)
+    model.solution = replace(model.solution, diagnosis=diagnosis)
+    for finding in diagnosis.problems:
+        if finding.name != "not-converged":  # `train` warned of it
+            warn(str(finding), FitWarning)
+
+
+AFTER_FIT.append(examine_after_fit)
 
 
 def diagnose(exam):

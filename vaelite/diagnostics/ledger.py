@@ -109,7 +109,7 @@ def ledger(vae, X, rng=0, kl_weight=PYTORCH_VAE_WEIGHT, *, condition=None):
 def _columns(vae, batch):
     """The terms of each row of a batch by name, and what the losses of others need."""
     x, eps, _, condition = batch.on_host()
-    objective = vae.objective().given(condition)
+    objective = vae.loss().given(condition)
     z = objective.encode(vae.params, x)
     columns = {}
     if vae.has_posterior:

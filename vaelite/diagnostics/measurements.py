@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays.dispatch import to_host
 from ..arrays.streams import Stream, sampling_generator
 from ..data.rows import RowReader, RowSubset
-from ..fit.start import constant_loss, constant_outputs
+from ..fit.start import baseline_loss, baseline_outputs
 from ..likelihoods import Gaussian
 from ..models.ppca import ProbabilisticPCA
 
@@ -89,7 +89,7 @@ def examine(model, X, condition=None, limit=None, q=None):
 def _examine_batch(model, batch, mu, logsigma, rng):
     """x, loss and at_floor of a batch on the host, with one sample of z per row."""
     x, _, rows, condition = batch
-    objective, z, kl = model.objective().given(condition), mu[rows], 0
+    objective, z, kl = model.loss().given(condition), mu[rows], 0
     if logsigma is not None:
         eps = rng.standard_normal(z.shape, dtype=z.dtype)
         z = objective.reparameterize(mu[rows], logsigma[rows], eps)
@@ -158,8 +158,8 @@ class Exam:
     @cached_property
     def over_constant(self):
         """The mean gain over a constant, and its standard error; or why not."""
-        outputs = constant_outputs(self.model, self.train.x)
-        loss = constant_loss(self.model, outputs, self.judged.x)
+        outputs = baseline_outputs(self.model, self.train.x)
+        loss = baseline_loss(self.model, outputs, self.judged.x)
         if loss is None:
             return "needs a likelihood whose best constant is known"
         return self._gain(loss, sum(map(len, outputs.values())))

@@ -8,8 +8,8 @@ import numpy as np
 from .. import training
 from ..arrays.streams import Stream, generator
 from .plan import CHUNK_ROWS
+from .start import ROWS
 
-ROWS = 2000  # for the start and the scores, evenly spaced: a small part of the fit
 LEARNED = 0.1  # nats per example by which a fit has to be better than a model without latents
 
 
@@ -28,23 +28,23 @@ def scores(model, datasets, noise):
     dict of str to float
         For an `Autoencoder`, log p(x|z) at the code.
     """
-    objective, params, found = model.objective(), model.device_params(), {}
+    loss, params, found = model.loss(), model.device_params(), {}
     for name, data in datasets.items():
         rng = noise()
         batches = data.noisy(CHUNK_ROWS, model.latent_dim, lambda b, rng=rng: rng)
-        losses = training.evaluate(objective, params, batches)[0]
+        losses = training.evaluate(loss, params, batches)[0]
         found[name] = -float(losses.mean(dtype=np.float64))
     return found
 
 
-def judged(model, run, baseline):
+def judged(model, plan, baseline):
     """Return a model's solution with its scores; not converged if nothing was learned.
 
     Parameters
     ----------
     model : LatentModel
-        As a run has left it.
-    run : Run
+        As a fit has left it.
+    plan : Plan
     baseline : float or None
         The held-out loss of the best model without latents, if it is known.
 
@@ -52,10 +52,10 @@ def judged(model, run, baseline):
     -------
     Solution
     """
-    held_out = run.evaluated.get("val")
-    datasets = {"training": run.data.spread(max(ROWS, len(held_out or ())))}
+    held_out = plan.evaluated.get("val")
+    datasets = {"training": plan.data.spread(max(ROWS, len(held_out or ())))}
     datasets |= {} if held_out is None else {"held-out": held_out}
-    found = scores(model, datasets, partial(generator, run.seed, Stream.EVALUATE, 0))
+    found = scores(model, datasets, partial(generator, plan.seed, Stream.EVALUATE, 0))
     solution = replace(model.solution, scores=found)
     if not solution.converged or held_out is None or baseline is None:
         return solution

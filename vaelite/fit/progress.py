@@ -140,11 +140,11 @@ def track(batches, n, progress):
 class ModelCallback:
     """Your callback, called with a model as trained so far and a `State`."""
 
-    def __init__(self, callback, model_at):
-        self.callback, self.model_at = callback, model_at
+    def __init__(self, callback, model, plan):
+        self.callback, self.model, self.plan = callback, model, plan
 
     def __call__(self, state):
-        return self.callback(self.model_at(state), state)
+        return self._call(self.callback, state)
 
     def on_iteration(self, state):
         self._notify("on_iteration", state)
@@ -154,4 +154,7 @@ class ModelCallback:
 
     def _notify(self, event, state):
         if hasattr(self.callback, event):
-            getattr(self.callback, event)(self.model_at(state), state)
+            self._call(getattr(self.callback, event), state)
+
+    def _call(self, function, state):
+        return function(self.model.with_solution(state.solution(self.plan)), state)

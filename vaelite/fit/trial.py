@@ -16,6 +16,18 @@ ADVICE = (
 )
 
 
+def is_own(part):
+    """Whether a part is of a class of your own, not of vaelite's."""
+    return not type(part).__module__.startswith("vaelite.")
+
+
+def has_own_parts(model):
+    """Whether a model has terms, an objective or other parts of your own to try."""
+    parts = [model.part(name) for name in ("encoder", "decoder", "likelihood", "prior")]
+    own_objective = getattr(model, "objective", None) is not None
+    return bool(model.own_terms) or own_objective or any(map(is_own, parts))
+
+
 def try_network(network, n_inputs, heads, params, dtype):
     """Compute a network's outputs once, for a few rows.
 

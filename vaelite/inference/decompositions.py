@@ -61,7 +61,7 @@ def elbo_parts(vae, X, rng=0, *, condition=None):
     noise = sampling_generator(rng, Stream.SCORE)
     nll, noisy = [], vae.noisy_batches(X, noise, condition=condition)
     for x, eps, rows, c in (batch.on_host() for batch in noisy):
-        objective = vae.objective().given(c)
+        objective = vae.loss().given(c)
         z = reparameterize(mu[rows], logsigma[rows], eps)
         nll.append(objective.negloglikelihood(x, *objective.decode(vae.params, z)))
     return ELBOParts(np.concatenate(nll), kl_divergence(mu[..., None], logsigma[..., None]))

@@ -150,7 +150,7 @@ def _batches(vae, X, condition, proposal, progress):
     batches = vae.batches(X, rows, condition=condition)
     for batch in track(batches, np.shape(X)[0], progress):
         batch = batch.on_host()
-        yield vae.objective().given(batch.condition), batch.x, proposal.of(batch.rows)
+        yield vae.loss().given(batch.condition), batch.x, proposal.of(batch.rows)
 
 
 def _weigh(vae, X, condition, proposal, rng, progress):

@@ -90,7 +90,7 @@ def infer(
     check_posterior(vae)
     rng = sampling_generator(rng, Stream.INFER)
     own = {"neglogprior", "neglogposterior"} & vae.changed_terms
-    objective = vae.objective(kl="sample" if own else "analytic")
+    objective = vae.loss(kl="sample" if own else "analytic")
     if observed is not None:
         X, objective = _observe(vae, X, observed, objective)
     starts = [check_q(vae, X, q)] if q is not None else [None]

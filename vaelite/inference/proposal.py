@@ -121,7 +121,7 @@ class Scouts:
     def __init__(self, vae, rng):
         codes = 0 if vae.n_conditions else CODES
         self.z = rng.standard_normal((codes, vae.latent_dim), dtype=vae.solution.dtype)
-        objective, self.outputs = vae.objective(), None
+        objective, self.outputs = vae.loss(), None
         if codes:
             self.outputs = objective.decode(vae.params, self.z)
             self.nlp = objective.neglogprior(self.z, *objective.prior(vae.params))

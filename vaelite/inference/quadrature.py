@@ -193,7 +193,7 @@ class Quadrature:
 
     def _log_joint(self, rows, z):
         """``log p(x, z)`` of some rows at all z, (rows, len(z))."""
-        objective = self.vae.objective()
+        objective = self.vae.loss()
         log_joint, done = np.empty((len(rows), len(z))), 0
         for part in minibatches(z, CHUNK_ROWS, np.float64):
             outputs = objective.decode(self._params, part)

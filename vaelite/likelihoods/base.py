@@ -84,6 +84,10 @@ class Likelihood:
         """
         return None
 
+    def for_data(self, summary):
+        """Return the likelihood for data with this `Summary`. Here: this one."""
+        return self
+
     def check(self, summary):
         """Refuse data that the likelihood has no density for.
 

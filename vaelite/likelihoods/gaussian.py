@@ -8,7 +8,7 @@ import autograd.numpy as np
 
 from .. import terms
 from ..checks import shown, warn
-from ..data.checks import LARGE
+from ..data.checks import LARGE, ROUNDING
 from ..networks.base import Head
 from ..ops import full, logistic, soft_floor
 from .base import Likelihood, check_unit_interval
@@ -112,6 +112,21 @@ class Gaussian(Likelihood):
         """Draw x ~ p(x|z) with the Generator ``rng``."""
         return mu + np.exp(logsigma) * rng.standard_normal(mu.shape, dtype=mu.dtype)
 
+    def for_data(self, summary):
+        """Return this one, or for real numbers ``Gaussian("identity", "shared")``.
+
+        With its defaults it is the lecture's, for images in [0, 1]. For other data it
+        becomes the likelihood of probabilistic PCA. What may be labels in one column,
+        or gray levels of another scale, is left to `check`, which refuses it.
+        """
+        outside = (summary.low < -ROUNDING) | (summary.high > 1 + ROUNDING)
+        may_be_labels = outside.sum() == 1 < len(outside)
+        low, high = summary.low.min(), summary.high.max()
+        may_be_gray = low >= 0 and (summary.whole or abs(high - 255) < ROUNDING * 255)
+        if self != Gaussian() or not outside.any() or may_be_labels or may_be_gray:
+            return self
+        return TABLE
+
     def check(self, summary):
         """Refuse data outside [0, 1] for a mean through a logistic function."""
         if self.mean == "logistic":
@@ -157,3 +172,6 @@ def _set_float(likelihood, name, is_valid, expected):
         names = '"image", "shared", "pixel" or ' if name == "sigma" else ""
         raise ValueError(f"{name} should be {names}a number {expected}, got {shown(value)}")
     object.__setattr__(likelihood, name, float(value))
+
+
+TABLE = Gaussian(mean="identity", sigma="shared")  # for real numbers: that of probabilistic PCA

@@ -1,33 +1,23 @@
 """The autoencoder: the same networks as the VAE's, without noise, prior and KL."""
 
-from collections.abc import Callable
-from typing import Self, Unpack, overload
+from dataclasses import dataclass
+from functools import partial
 
 from .. import training
-from ..checks import explain_keywords
-from ..fit.settings import FitSettings, with_settings
-from ..fit.types import (
-    Activation,
-    Array,
-    BackendName,
-    DType,
-    FitDict,
-    FitKeywords,
-    Init,
-    Integer,
-    LikelihoodName,
-    Sizes,
-)
-from ..likelihoods import Likelihood
-from ..networks import Head, Network
-from ..networks.dense import dense_unless_given
+from ..fit.settings import plain_signature
+from ..fit.types import Array
 from ..objectives import Reconstruction
-from .base import encoder_width, run_encoder
-from .checks import check_fitted, check_network
-from .trained import TrainedModel
+from ..vae import LatentModel
+from .checks import check_fitted
 
 
-class Autoencoder(TrainedModel):
+def _code(encode, params, x, condition=None):
+    return encode(params, x, condition)[0]
+
+
+@plain_signature
+@dataclass(eq=False, repr=False)
+class Autoencoder(LatentModel):
     """An autoencoder: x is compressed to a code z and decoded.
 
     Nothing makes the codes follow the prior. Use it to compare with `VAE`, whose
@@ -37,12 +27,8 @@ class Autoencoder(TrainedModel):
 
     Parameters
     ----------
-    latent_dim, hidden_dim, activation, init, encoder, decoder
-        As for `VAE`.
-    likelihood, dtype, backend
-        As for `VAE`.
-    negloglikelihood : callable, optional
-        Your own term in place of the likelihood's.
+    latent_dim, hidden_dim, ...
+        The settings of `VAE` that do not concern q(z|x), the prior or the ELBO.
 
     Examples
     --------
@@ -56,76 +42,20 @@ class Autoencoder(TrainedModel):
 
     has_posterior = False
 
-    @explain_keywords
-    def __init__(
-        self,
-        latent_dim: Integer = 2,
-        hidden_dim: Sizes = (512, 256),
-        *,
-        activation: Activation = "relu",
-        init: Init = "glorot",
-        encoder: Network | None = None,
-        decoder: Network | None = None,
-        likelihood: LikelihoodName | Likelihood = "gaussian",
-        negloglikelihood: Callable | None = None,
-        dtype: DType = None,
-        backend: BackendName = "numpy",
-    ):
-        dense = hidden_dim, activation, init
-        encoder, decoder = dense_unless_given(*dense, encoder, decoder)
-        self.encoder = check_network("encoder", encoder)
-        own_terms = {"negloglikelihood": negloglikelihood}
-        super().__init__(latent_dim, decoder, likelihood, own_terms, dtype, backend)
-
-    @overload
-    def fit(self, X, X_test=None, **settings: Unpack[FitKeywords]) -> Self: ...
-
-    @overload  # for an unpacked dict; see `keywords`
-    def fit(self, X, X_test=None, *, _unpacked, **settings: Unpack[FitDict]) -> Self: ...
-
-    @with_settings(FitSettings)
-    def fit(self, X, X_test=None, *, condition=None, condition_test=None, **settings) -> Self:
-        """Train on the rows of X, from new random weights.
-
-        Parameters
-        ----------
-        X, X_test, condition, condition_test
-            As for `VAE.fit`.
-        {settings}
-
-        Returns
-        -------
-        Autoencoder
-            This one.
-        """
-        settings = FitSettings.checked(self, settings)
-        return self._fit(settings, X, X_test, condition, condition_test)
-
-    def networks(self):
-        """Return each network by name, with its number of inputs and its heads."""
-        n_inputs = encoder_width(self)
-        return {"encoder": (self.encoder, n_inputs, self._heads()), **super().networks()}
-
-    def _heads(self):
-        return {"mu": Head(self.latent_dim)}
-
-    def objective(self, *, normalized=True):
-        """Return the loss, ``-log p(x|z)`` at the code, as `VAE.objective` does."""
+    def loss(self, *, normalized=True) -> Reconstruction:
+        """Return the loss, ``-log p(x|z)`` at the code, as `VAE.loss` does."""
         check_fitted(self)
-        return Reconstruction(self._encode, self._decode, **self._terms(normalized))
-
-    def _encode(self, params, x, condition=None):
-        (z,) = run_encoder(self, params, self._heads(), x, condition)
-        return z
+        encode, decode = partial(_code, self.encoding()), self.decoding()
+        return Reconstruction(encode, decode, **self.terms(normalized))
 
     def encode(self, X, *, condition=None) -> Array:
         """Return the code of each row, shape (n, latent_dim)."""
-        batches, objective = self.batches(X, condition=condition), self.objective()
+        batches, loss = self.batches(X, condition=condition), self.loss()
 
         def code(params, batch):
-            return (objective.given(batch.condition).encode(params, batch.x),)
+            return (loss.given(batch.condition).encode(params, batch.x),)
 
-        return self._by_chunks(code, batches)[0]
+        return self.by_chunks(code, batches)[0]
 
     def codes(self, X, *, condition=None) -> Array:
         """Return the code of each row, as `VAE.codes` does."""
@@ -133,10 +63,9 @@ class Autoencoder(TrainedModel):
 
     def reconstruct(self, X, *, condition=None) -> Array:
         """Encode and decode: E[x|z] at the code, shape (n, n_features)."""
-        z = self.encode(X, condition=condition)
-        return self.likelihood.expectation(*self.decode(z, condition=condition))
+        return self.inverse_transform(self.encode(X, condition=condition), condition=condition)
 
     def reconstruction_loss(self, X, *, condition=None) -> Array:
         """Return ``-log p(x|z)`` of each row at its code, shape (n,), in nats."""
         batches = self.batches(X, condition=condition)  # the loss needs no noise
-        return training.evaluate(self.objective(), self.device_params(), batches)[0]
+        return training.evaluate(self.loss(), self.device_params(), batches)[0]

@@ -2,9 +2,11 @@
 
 import numpy as np
 
-from ..checks import shown
+from ..checks import check_choice, shown
 from ..data.checks import check_array, check_names, check_width, column_names
 from ..exceptions import NotFittedError
+from ..likelihoods import LIKELIHOODS
+from ..priors import StandardNormal
 
 
 def check_fitted(model):
@@ -60,10 +62,12 @@ def check_q(model, X, q):
     return mu, logsigma
 
 
-def check_likelihood(value):
-    """Return an object with the methods of a likelihood."""
+def check_likelihood(name, value):
+    """Return an object with the methods of a likelihood, or that of a name."""
+    if isinstance(value, str):
+        return LIKELIHOODS[check_choice(name, value, LIKELIHOODS)]()
     methods = "heads", "parameters", "negloglikelihood", "expectation", "sample", "check"
-    return _check_methods("likelihood", value, methods, "a name or an object like Gaussian()")
+    return _check_methods(name, value, methods, "a name or an object like Gaussian()")
 
 
 def check_network(name, value):
@@ -73,7 +77,9 @@ def check_network(name, value):
 
 
 def check_prior(name, value):
-    """Return an object with the methods of a prior."""
+    """Return an object with the methods of a prior; None is N(0, I)."""
+    if value is None:
+        return StandardNormal()
     methods = "shapes", "init_params", "parameters", "neglogprior", "sample"
     return _check_methods(name, value, methods, "an object like Mixture(10)")
 

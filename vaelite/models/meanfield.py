@@ -1,43 +1,36 @@
 """A model without an encoder: a decoder, and mu and logsigma for each training row."""
 
-from collections.abc import Callable
-from copy import deepcopy
-from dataclasses import dataclass, fields, replace
-from typing import Any, Self, Unpack, overload
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from .. import training
 from ..adam import Adam
-from ..arrays.dispatch import number
-from ..checks import explain_keywords
-from ..fit.plan import Run
-from ..fit.settings import MeanFieldSettings, with_settings
-from ..fit.types import (
-    Activation,
-    BackendName,
-    DType,
-    Init,
-    Integer,
-    LikelihoodName,
-    MeanFieldDict,
-    MeanFieldKeywords,
-    Sizes,
-)
-from ..inference.infer import Q, infer
-from ..likelihoods import Likelihood
-from ..networks import Network
-from ..networks.dense import dense_unless_given
+from ..checks import check_count, shown
+from ..data.checks import check_labels
+from ..fit.fit import fit
+from ..fit.plan import Plan
+from ..fit.settings import Setting, check_stopping, is_default, plain_signature, positive
+from ..fit.types import Array, Integer, Real, StoppingRule
+from ..inference.infer import infer
 from ..objectives import NegELBO, objective_class
-from ..priors import Prior
 from ..saving.provenance import digest
-from ..state import Solution, TrainState
-from .variational import VariationalModel
+from ..state import Q
+from ..stopping import stopping_rule
+from ..vae import VAE
 
 START = {"n_steps": 100, "n_samples": 2}  # for `infer`, where a warm start has other rows
+NOT_OURS = {
+    "encoder": "a mu and a logsigma for each row, and no encoder",
+    "importance_samples": "one sample of z per row",
+    "steps_per_epoch": "one step for each row in each epoch",
+}
 
 
-class MeanField(VariationalModel):
+@plain_signature
+@dataclass(eq=False, repr=False, kw_only=True)
+class MeanField(VAE):
     """A latent-variable model without an encoder.
 
     It has a decoder, and a mu and a logsigma for each row it was fitted on, as in the
@@ -49,11 +42,15 @@ class MeanField(VariationalModel):
 
     Parameters
     ----------
-    latent_dim, hidden_dim, activation, init, decoder, likelihood, prior, dtype
-        As for `VAE`.
-    negloglikelihood, neglogprior, neglogposterior, reparameterize : callable, optional
-        Your own terms, as for `VAE`.
-    backend : {"numpy"}
+    max_epochs : int
+        100 by default.
+    stopping : {"epochs", "lecture"}, Epochs or Lecture
+        Held-out rows would have no mu and no logsigma.
+    local_learning_rate : float
+        Of each row's mu and logsigma, which take one step per epoch.
+    latent_dim, hidden_dim, ...
+        As for `VAE`, without ``encoder``, ``importance_samples`` and
+        ``steps_per_epoch``; the backend is "numpy".
 
     Attributes
     ----------
@@ -70,52 +67,35 @@ class MeanField(VariationalModel):
     --------
     >>> import vaelite
     >>> X, y = vaelite.load_digits()
-    >>> model = vaelite.MeanField(hidden_dim=64).fit(X, max_epochs=3, rng=0)
+    >>> model = vaelite.MeanField(hidden_dim=64, max_epochs=3, rng=0).fit(X)
     >>> model.mu.shape, model.sample(2, rng=0).shape
     ((1797, 2), (2, 64))
     """
 
+    max_epochs: Setting[Integer, int] = Setting(100, check_count)
+    stopping: Setting[Literal["epochs", "lecture"] | StoppingRule, Any] = Setting(
+        "epochs", check_stopping
+    )
+    local_learning_rate: Setting[Real, float] = Setting(0.3, positive)
+
     is_amortized = False
-    settings_class = MeanFieldSettings
 
-    @explain_keywords
-    def __init__(
-        self,
-        latent_dim: Integer = 2,
-        hidden_dim: Sizes = (512, 256),
-        *,
-        activation: Activation = "relu",
-        init: Init = "glorot",
-        decoder: Network | None = None,
-        likelihood: LikelihoodName | Likelihood = "gaussian",
-        prior: Prior | None = None,
-        negloglikelihood: Callable | None = None,
-        neglogprior: Callable | None = None,
-        neglogposterior: Callable | None = None,
-        reparameterize: Callable | None = None,
-        dtype: DType = None,
-        backend: BackendName = "numpy",
-    ):
-        own_terms = {
-            "negloglikelihood": negloglikelihood,
-            "neglogprior": neglogprior,
-            "neglogposterior": neglogposterior,
-            "reparameterize": reparameterize,
-        }
-        _, decoder = dense_unless_given(hidden_dim, activation, init, None, decoder)
-        super().__init__(latent_dim, decoder, likelihood, own_terms, dtype, backend, prior)
+    def rule(self):
+        """Return a new stopping rule; refuse one that holds rows out."""
+        for name, what in NOT_OURS.items():
+            if not is_default(self, name):
+                raise ValueError(f"{name}={shown(getattr(self, name))}: MeanField has {what}")
         if self.backend.name != "numpy":
-            raise ValueError(f'MeanField computes in NumPy only, got backend="{backend}"')
+            raise ValueError(f'MeanField computes in NumPy only, got backend="{self.backend.name}"')
+        rule = stopping_rule(self.stopping, self.tol, self.patience)
+        if rule.holds_out:
+            raise ValueError(
+                f"stopping should be one of 'epochs', 'lecture', got {shown(self.stopping)}: "
+                "held-out rows would have no mu and no logsigma"
+            )
+        return rule
 
-    @overload
-    def fit(self, X, **settings: Unpack[MeanFieldKeywords]) -> Self: ...
-
-    @overload  # for an unpacked dict; see `keywords`
-    def fit(self, X, *, _unpacked, **settings: Unpack[MeanFieldDict]) -> Self: ...
-
-    @explain_keywords
-    @with_settings(MeanFieldSettings)
-    def fit(self, X, *, condition=None, **settings) -> Self:
+    def fit(self, X, y=None, *, condition=None) -> Self:
         """Train the decoder on the rows of X, together with their mu and logsigma.
 
         A step changes the mu and the logsigma of its own batch only, with a separate
@@ -123,122 +103,83 @@ class MeanField(VariationalModel):
 
         Parameters
         ----------
-        X : array-like, shape (n, n_features)
+        X, y
+            As for `VAE.fit`.
         condition : array-like, shape (n, n_conditions), optional
             What is known of each row; the decoder sees it.
-        {settings}
 
         Returns
         -------
         MeanField
             This one.
         """
-        settings = MeanFieldSettings.checked(self, settings)
-        objective_class(settings.kl, settings.beta, 1, self.changed_terms)
-        return self._fit(settings, X, condition=condition)
+        check_labels(y, X, condition)
+        return fit(self, X, condition=condition)
 
-    def objective(self, *, normalized=True, kl="sample", beta=1.0):
-        """Return the negative ELBO, as `VAE.objective`, with `infer` as the encoder."""
-        objective_class(kl, beta, 1, self.changed_terms)
-        terms, is_analytic = self._terms(normalized), kl == "analytic"
-        beta = float(beta)
-        return NegELBO(self._encode, self._decode, **terms, beta=beta, analytic_kl=is_analytic)
+    def loss(self, *, normalized=True, kl="sample", beta=1.0, importance_samples=1) -> NegELBO:
+        """Return the negative ELBO, as `VAE.loss`, with `infer` as the encoder."""
+        objective_class(kl, beta, importance_samples, self.changed_terms)
+        terms, is_analytic = self.terms(normalized), kl == "analytic"
+        return NegELBO(
+            self.encoding(), self.decoding(), **terms, beta=float(beta), analytic_kl=is_analytic
+        )
 
-    def _encode(self, params, x, condition=None):
-        return infer(self, x, condition=condition)
+    def encoding(self):
+        """Return a function of (params, x, condition): mu and logsigma, by `infer`."""
+        return lambda params, x, condition=None: infer(self, x, condition=condition)
 
-    def _plan(self, settings, seed, rule, data, evaluated):
-        """A run that also trains each row's mu and logsigma, from the prior on."""
-        target = self.objective(**settings.of_objective())
-        target = replace(target, encode=lambda params, x, c=None: tuple(params[k] for k in Q))
-        target = self._minimized(target, settings)
-        run = LocalRun(target, seed, settings, self.latent_dim, data, evaluated)
-        tables = self._tables(data, settings.warm_start)
-        adam = settings.new_optimizer(self.params)
-        state = LocalState({**self.params, **tables}, adam, rule)
-        state.local = Adam(settings.local_learning_rate)
-        state.local.m, state.local.v = ({k: 0 * tables[k] for k in Q} for _ in "mv")
-        state.began = self.n_epochs if settings.warm_start else 0
-        return run, state
+    def how(self, plan, state):
+        """Return the plan and the state that also train each row's mu and logsigma."""
+        elbo = getattr(plan.target, "elbo", None)
+        encode = lambda params, x, condition=None: tuple(params[name] for name in Q)
+        if elbo is None:
+            target = replace(plan.target, encode=encode)
+        else:
+            target = replace(plan.target, elbo=replace(elbo, encode=encode))
+        settings = {name: getattr(plan, name) for name in Plan.__dataclass_fields__}
+        tables = self._tables(plan.data)
+        local = Adam(self.local_learning_rate)
+        local.m, local.v = ({name: 0 * tables[name] for name in Q} for _ in "mv")
+        state = replace(state, params={**state.params, **tables}, local=local)
+        return RowPlan(**settings | {"target": target}), state
 
-    def _tables(self, data, goes_on):
+    def _tables(self, data):
         """Mu and logsigma of each row to start with: the prior's, or this model's."""
-        if not goes_on or not self.n_epochs:
+        if not (self.warm_start and self.n_epochs):
             return {name: np.zeros((len(data), self.latent_dim), data.dtype) for name in Q}
-        q = self.mu, self.logsigma
-        if self.mu is None or digest(data.X) != self._record()["data"]["X"]:
+        q = self.solution.q
+        if q is None or digest(data.X) != self.solution.provenance["data"]["X"]:
             q = infer(self, data.X, condition=data.condition, **START)
         return {name: array.copy() for name, array in zip(Q, q, strict=True)}
 
-    def _solved(self, solution):
-        mu, logsigma = (solution.params[name] for name in Q)
-        params = {name: array for name, array in solution.params.items() if name not in Q}
-        settings = {field.name: getattr(solution, field.name) for field in fields(Solution)}
-        return MeanFieldSolution(**{**settings, "params": params}, mu=mu, logsigma=logsigma)
-
     @property
-    def mu(self):
+    def mu(self) -> Array | None:
         """mu of q(z|x) for the rows of the fit, (n, latent_dim); None after `load`."""
-        return getattr(self.solution, "mu", None)
+        return None if self.solution is None or not self.solution.q else self.solution.q[0]
 
     @property
-    def logsigma(self):
+    def logsigma(self) -> Array | None:
         """logsigma of q(z|x) for the rows of the fit; None after `load`."""
-        return getattr(self.solution, "logsigma", None)
+        return None if self.solution is None or not self.solution.q else self.solution.q[1]
 
 
-@dataclass
-class MeanFieldSolution(Solution):
-    """A solution with the mu and the logsigma of each training row.
+class RowPlan(Plan):
+    """A plan that trains the decoder, and of the tables only the rows of the batch."""
 
-    Attributes
-    ----------
-    mu, logsigma : arrays, shape (n, latent_dim)
-    """
-
-    mu: Any = None
-    logsigma: Any = None
-
-
-@dataclass
-class LocalState(TrainState):
-    """The state of a run with a mu and a logsigma for each row: tables in ``params``.
-
-    Attributes
-    ----------
-    local : Adam
-        Of the tables; each row takes one step per epoch.
-    began : int
-        Epochs before the first of its steps, with a warm start.
-    """
-
-    local: Any = None
-    began: int = 0
-
-    def copy(self):
-        """Return a copy to train on; nothing that training changes is shared."""
-        return replace(super().copy(), local=deepcopy(self.local))
-
-    def slower(self, factor):
-        """Return a copy with smaller learning rates, to try an epoch again."""
-        state = super().slower(factor)
-        state.local.learning_rate *= factor
-        return state
-
-
-class LocalRun(Run):
-    """A run that trains the decoder, and of the tables only the rows of the batch."""
+    def params_of(self, params, rows):
+        """Return the decoder's parameters, and copies of some rows of the tables."""
+        return {k: np.array(a[rows]) if k in Q else a for k, a in params.items()}
 
     def step(self, state, batch):
         """Take one training step in place, and return the loss before it."""
-        self.settings.schedule(state)
-        decoder, rows = _split(state.params, batch.rows)
+        self.schedule(state)
         objective = self.objective(state.epoch).given(batch.condition)
-        params, t = {**decoder, **rows}, getattr(state.adam, "t", 0)
-        loss, grads = training.finite_gradient(objective, params, batch.x, batch.eps, t)
-        state.adam.update(decoder, grads)
+        params = self.params_of(state.params, batch.rows)
+        loss, grads = training.finite_gradient(objective, params, batch.x, batch.eps)
+        rows = {name: params.pop(name) for name in Q}
+        state.adam.update(params, grads)
         self._update_rows(state, rows, grads, batch.rows)
-        return number(loss)
+        return float(loss)
 
     def _update_rows(self, state, rows, grads, index):
         """One step of Adam for some rows of the tables: gather, update, scatter."""
@@ -253,20 +194,9 @@ class LocalRun(Run):
 
     def evaluate(self, name, params, epoch):
         """Return loss, nll and kl of each row of ``evaluated[name]``, shape (3, n)."""
-        parts = [self._evaluate(batch, params) for batch in self.evaluation_batches(name, epoch)]
+        batches = self.evaluation_batches(name, epoch)
+        parts = [
+            training.evaluate(self.target, self.params_of(params, batch.rows), [batch])
+            for batch in batches
+        ]
         return np.concatenate(parts, axis=1)
-
-    def _evaluate(self, batch, params):
-        decoder, rows = _split(params, batch.rows)
-        return training.evaluate(self.target, {**decoder, **rows}, [batch])
-
-    def try_terms(self, params):
-        """Try the terms on a few rows."""
-        decoder, rows = _split(params, slice(0, self.trial_rows()))
-        super().try_terms({**decoder, **rows})
-
-
-def _split(params, rows):
-    """The decoder's parameters, and copies of some rows of the tables."""
-    decoder = {name: array for name, array in params.items() if name not in Q}
-    return decoder, {name: np.array(params[name][rows]) for name in Q}

@@ -131,7 +131,8 @@ class ProbabilisticPCA:
                 f"{vae} has its own {', '.join(sorted(vae.changed_terms))}, so it is not a "
                 "probabilistic PCA"
             )
-        is_affine = isinstance(vae.decoder, Dense) and not vae.decoder.hidden_dim
+        decoder = vae.part("decoder")
+        is_affine = isinstance(decoder, Dense) and not decoder.hidden_dim
         is_normal = isinstance(likelihood, Gaussian) and likelihood.mean == "identity"
         if not (is_affine and is_normal) or vae.n_conditions:
             raise ValueError(

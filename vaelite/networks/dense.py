@@ -1,7 +1,8 @@
 """Fully connected networks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from ..checks import check_choice, check_sizes
@@ -38,10 +39,6 @@ class Dense(Network):
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("init", self.init, INITS)
 
-    def reversed(self):
-        """Return the network with the hidden layers in reverse order."""
-        return replace(self, hidden_dim=self.hidden_dim[::-1])
-
     def shapes(self, n_inputs, heads):
         """Return ``"0.W"``, ``"0.b"``, ... for the layers, then those of the heads."""
         sizes, found = (n_inputs, *self.hidden_dim), {}
@@ -56,18 +53,7 @@ class Dense(Network):
         return self.outputs(params, h, heads)
 
 
-def dense_unless_given(hidden_dim, activation, init, encoder, decoder):
-    """Return encoder and decoder: those that were given, and `Dense` for the others.
-
-    Raises
-    ------
-    ValueError
-        If both were given, and settings for dense networks as well.
-    """
-    dense = Dense(hidden_dim, activation, init)
-    if encoder is not None and decoder is not None and dense != Dense():
-        raise ValueError(
-            "hidden_dim, activation and init are for dense networks, but encoder and decoder were "
-            "both passed; leave these settings out"
-        )
-    return dense if encoder is None else encoder, dense.reversed() if decoder is None else decoder
+@lru_cache
+def dense(hidden_dim, activation, init):
+    """Return a `Dense` of settings that were checked; the same one for the same."""
+    return Dense(hidden_dim, activation, init)

@@ -193,7 +193,7 @@ def vae_diagram(vae, x, rng=0, image_shape=None, ax=None):
     x = np.asarray(x).reshape(1, -1)
     mu, logsigma = vae.encode(x)
     eps = sampling_generator(rng, Stream.RECONSTRUCT).standard_normal(mu.shape, dtype=mu.dtype)
-    z = vae.objective().reparameterize(mu, logsigma, eps)
+    z = vae.loss().reparameterize(mu, logsigma, eps)
     decoded = vae.likelihood.expectation(*vae.decode(z))
     ax, shape = ax or new_axes((8, 3.6)), check_image_shape(x, image_shape)
     given = to_float(x, mu.dtype, vae.likelihood.grey_levels)

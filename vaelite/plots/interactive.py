@@ -11,7 +11,7 @@ from ..checks import check_path, shown
 from ..data.batches import to_float
 from ..likelihoods import Categorical
 from ..models.checks import check_posterior, check_unconditional
-from ..saving.files import described
+from ..saving.provenance import is_own, plain
 from .grid import check_image_shape, check_labels
 
 PAGE = resources(__package__) / "page"
@@ -87,17 +87,17 @@ def _checked(vae):
     """What the page knows of a model; an error if it cannot show it."""
     check_posterior(vae)
     check_unconditional(vae, "the page")
-    spec = described(vae)
+    networks = {name: plain(vae.part(name)) for name in ("encoder", "decoder")}
+    spec = {name: plain(getattr(vae, name)) for name in ("likelihood", "prior")}
     found = [
         (vae.latent_dim > 2, f"this model has {vae.latent_dim} latents"),
         (not vae.is_amortized, f"{type(vae).__name__} has no encoder"),
-        (bool(spec["own_terms"]), f"this model has its own {', '.join(spec['own_terms'])}"),
-        (spec["likelihood"] is None, f"its likelihood is {shown(vae.likelihood)}"),
-        (spec["prior"] is None, f"its prior is {shown(vae.prior)}"),
+        (bool(vae.own_terms), f"this model has its own {', '.join(sorted(vae.own_terms))}"),
+        (is_own(spec["likelihood"]), f"its likelihood is {shown(vae.likelihood)}"),
+        (is_own(spec["prior"]), f"its prior is {shown(vae.prior)}"),
     ]
-    for name, network in spec["networks"].items():
-        is_dense = network is not None and network[0] == "Dense"
-        found.append((not is_dense, f"its {name} is {shown(getattr(vae, name))}"))
+    for name, network in networks.items():
+        found.append(("Dense" not in network, f"its {name} is {shown(vae.part(name))}"))
     if problem := next((problem for is_wrong, problem in found if is_wrong), None):
         raise ValueError(f"{WORKS}; {problem}")
     n_weights = sum(array.size for array in vae.params.values())
@@ -106,6 +106,7 @@ def _checked(vae):
             f"this model has {n_weights:,} weights, and the page would be too large; fit one with "
             f"fewer hidden units, with at most {MOST_WEIGHTS:,} weights"
         )
+    spec |= {"networks": networks, "n_features": vae.n_features, "latent_dim": vae.latent_dim}
     return {"spec": spec, "arrays": {name: _packed(a) for name, a in vae.params.items()}}
 
 

@@ -1,14 +1,11 @@
-"""The file in which a fit keeps its state, and from which it goes on."""
+"""The file in which a fit keeps its state, and from which it resumes."""
 
-import copy
-import json
 import time
 from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 
-from ..adam import Adam
 from ..arrays.dispatch import to_host
 from ..checks import check_count
 from ..exceptions import ModelFileError
@@ -18,10 +15,6 @@ from .provenance import check_same, seed_of
 
 OBJECTS = "adam", "rule", "local"  # parts of a state with attributes of their own
 KIND = "Checkpoint"
-PROTOCOL = (
-    "a checkpoint keeps an object's attributes; if they are not numbers, texts, lists, dicts and "
-    "arrays, give it __getstate__(), which returns such a dict, and __setstate__(state)"
-)
 
 
 class Checkpoint(Kept):
@@ -42,7 +35,7 @@ class Checkpoint(Kept):
 
     def __init__(self, path, seconds=0.0):
         self.path, self.seconds = path, seconds
-        self.record, self.ready, self.written, self.time = None, None, None, -np.inf
+        self.provenance, self.ready, self.written, self.time = None, None, None, -np.inf
         is_there = path is not None and Path(path).expanduser().exists()
         self.found = self._read() if is_there else None
 
@@ -58,16 +51,16 @@ class Checkpoint(Kept):
     @property
     def seed(self):
         """The seed of the run in the file, or None."""
-        return None if self.found is None else seed_of(self.found[0]["record"])
+        return None if self.found is None else seed_of(self.found[0]["provenance"])
 
-    def begin(self, state, record, to_device):
-        """Go on from the state of the file, or from the given one; write it.
+    def begin(self, state, provenance, to_device):
+        """Resume from the state of the file, or begin with the given one; write it.
 
         Parameters
         ----------
         state : TrainState
             Of the start of the run.
-        record : dict
+        provenance : dict
         to_device : callable
 
         Raises
@@ -75,12 +68,12 @@ class Checkpoint(Kept):
         ValueError
             If the file is of another run; the message lists the differences.
         """
-        self.state, self.record = state, record
-        if self.path is not None and type(state.adam) is not Adam:
-            check_resumable(state.adam, state.params, to_device)
+        self.state, self.provenance = state, provenance
+        if self.path is not None:
+            check_resumable(state.adam)
         if self.found is not None:
             manifest, arrays = self.found
-            self._compare(manifest["record"], record)
+            self._compare(manifest["provenance"], provenance)
             try:
                 self.state = restored(storage.unpack(manifest["state"], arrays), state, to_device)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -103,19 +96,31 @@ class Checkpoint(Kept):
         """Write the state after the last epoch whose callbacks were called."""
         if self.path is None or self.ready is self.written:
             return
-        try:
-            plain, arrays = storage.pack(packed(self.ready), "state")
-        except TypeError as error:
-            raise TypeError(f"{error}; {PROTOCOL}") from None
-        storage.save(self.path, {"kind": KIND, "record": self.record, "state": plain}, arrays)
+        plain, arrays = storage.pack(packed(self.ready), "state")
+        manifest = {"kind": KIND, "provenance": self.provenance, "state": plain}
+        storage.save(self.path, manifest, arrays)
         self.written, self.time = self.ready, time.monotonic()
 
 
 def packed(state):
     """Return a state as nested dicts of plain values and arrays on the host."""
     parts = {field.name: getattr(state, field.name) for field in fields(state)}
-    parts |= {name: parts[name].__getstate__() for name in OBJECTS if name in parts}
-    return _with_arrays(parts, to_host)
+    return _with_arrays(parts | {name: state_of(parts[name]) for name in OBJECTS}, to_host)
+
+
+def state_of(part):
+    """Return the state of an optimizer or a rule: ``state_dict()``, or attributes."""
+    if part is None:
+        return None
+    return part.state_dict() if hasattr(part, "state_dict") else dict(vars(part))
+
+
+def set_state(part, state):
+    """Give an optimizer or a rule the state that `state_of` returned."""
+    if hasattr(part, "load_state_dict"):
+        part.load_state_dict(state)
+    elif part is not None:
+        vars(part).update(state)
 
 
 def restored(parts, state, to_device):
@@ -137,64 +142,28 @@ def restored(parts, state, to_device):
     if any(len(column) != parts["epoch"] for column in parts["history"].values()):
         raise ValueError("its history has not a row for each epoch")
     for name in OBJECTS:
-        if name in parts:
-            change = (lambda array: array) if name == "rule" else to_device
-            _set_state(getattr(state, name), _with_arrays(parts[name], change))
+        on_host = name == "rule"
+        change = (lambda array: array) if on_host else to_device
+        set_state(getattr(state, name), _with_arrays(parts[name], change))
     others = {k: _with_arrays(v, to_device) for k, v in parts.items() if k not in OBJECTS}
     return replace(state, **others)
 
 
-def check_resumable(optimizer, params, to_device):
-    """Refuse an optimizer of your own that would go on otherwise than before the stop.
-
-    Two copies take the same steps, one of them after the way through a file.
-
-    Parameters
-    ----------
-    optimizer : object with a method ``update(params, grads)``
-    params : dict of arrays
-    to_device : callable
+def check_resumable(optimizer):
+    """Refuse an optimizer of your own that could not resume.
 
     Raises
     ------
     TypeError
         The message says what a checkpoint needs.
     """
-    kind, resumed, optimizer = type(optimizer).__name__, *map(copy.deepcopy, [optimizer] * 2)
-    params = _stepped(optimizer, params)
-    try:
-        state = _with_arrays(optimizer.__getstate__(), to_host)
-        plain, arrays = storage.pack(state, "optimizer")
-        state = storage.unpack(json.loads(json.dumps(plain)), arrays)
-        _set_state(resumed, _with_arrays(state, to_device))
-        one, other = _stepped(copy.deepcopy(optimizer), params), _stepped(resumed, params)
-    except Exception as error:
-        raise TypeError(f"a checkpoint cannot keep {kind}: {error}; {PROTOCOL}") from error
-    for name, array in one.items():
-        if not np.array_equal(to_host(array), to_host(other[name]), equal_nan=True):
+    for name in "state_dict", "load_state_dict":
+        if not callable(getattr(optimizer, name, None)):
             raise TypeError(
-                f"a checkpoint cannot keep {kind}: with its attributes alone it takes other steps, "
-                f"first of {name}; {PROTOCOL}"
+                f"a checkpoint cannot keep {type(optimizer).__name__}: it has no {name}; give it "
+                "state_dict(), which returns a dict of numbers, texts, lists, dicts and arrays, "
+                "and load_state_dict(state), which takes it back"
             )
-
-
-def _stepped(optimizer, params):
-    """Copies of params after three steps with gradients that change."""
-    params = {name: array.copy() for name, array in params.items()}
-    for step in range(3):
-        optimizer.update(
-            params, {name: array * 0.1 + 0.01 / (1 + step) for name, array in params.items()}
-        )
-    return params
-
-
-def _set_state(part, state):
-    """Give an object what its ``__getstate__`` returned, as `copy` does."""
-    if hasattr(part, "__setstate__"):
-        return part.__setstate__(state)
-    attributes = state if isinstance(state, tuple) else (state,)  # with slots, a pair
-    for name, value in {k: v for found in attributes for k, v in (found or {}).items()}.items():
-        setattr(part, name, value)
 
 
 def _with_arrays(value, change):

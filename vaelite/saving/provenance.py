@@ -1,37 +1,57 @@
-"""The record of a fit: what repeats it, and how two fits differ."""
+"""The provenance of a fit: what repeats it, and how two fits differ."""
 
 import hashlib
 import inspect
 import json
 import re
+from dataclasses import fields
 
 import numpy as np
 
 from .. import versions
 from ..arrays.dispatch import to_host
+from ..arrays.streams import seed_sequence
 from ..checks import warn
 from ..data.rows import RowReader
+from ..likelihoods import LIKELIHOODS
+from ..models.checks import check_fitted
+from ..networks import NETWORKS
+from ..priors import PRIORS
 from ..stopping import STOPPING
 
 CHUNK_BYTES = 2**23  # of data that are read together
 ENTRIES = {"model", "settings", "seed", "data", "start", "versions"}
-# What cannot change the numbers of a fit, or is recorded by itself.
-LEFT_OUT = "rng", "progress", "callbacks", "checkpoint", "checkpoint_seconds", "warm_start"
+PARTS = {
+    kind.__name__: kind
+    for known in (NETWORKS, LIKELIHOODS, PRIORS, STOPPING)
+    for kind in known.values()
+}
+# Settings that cannot change the numbers of a fit, or that are known otherwise.
+LEFT_OUT = (
+    "rng",
+    "progress",
+    "callbacks",
+    "checkpoint",
+    "checkpoint_seconds",
+    "warm_start",
+    "backend",
+)
 
 
-def recorded(model, settings, seed, datasets, start):
-    """Return the record of a fit: plain values that JSON can hold.
+def of_fit(model, seed, datasets, start, further=()):
+    """Return the provenance of a fit: plain values that JSON can hold.
 
     Parameters
     ----------
-    model : dict
-        The model's description.
-    settings : FitSettings
+    model : LatentModel
+        At the start of the fit.
     seed : numpy.random.SeedSequence
     datasets : dict of str to Dataset
         The rows that the call was given, by the names of the arguments.
     start : dict of arrays or None
         The parameters that a warm start begins with.
+    further : dict
+        Settings of another way to train.
 
     Returns
     -------
@@ -39,21 +59,52 @@ def recorded(model, settings, seed, datasets, start):
         "model", "settings", "seed", "data" with a digest of all numbers, "start", and
         "versions".
     """
-    names = [name for name in settings.names() if name not in LEFT_OUT]
-    data = {}
+    solution, data = model.solution, {}
     for name, dataset in datasets.items():
         data[name] = digest(dataset.X)
         if dataset.condition is not None:
             data[name.replace("X", "condition")] = digest(dataset.condition)
-    record = {
-        "model": model,
-        "settings": {name: _plain(getattr(settings, name)) for name in names},
-        "seed": {"rng": _plain(seed.entropy), "spawn_key": list(map(int, seed.spawn_key))},
+    provenance = {
+        "model": {
+            "kind": type(model).__name__,
+            "n_features": solution.n_features,
+            "n_conditions": solution.n_conditions,
+            "feature_names": solution.feature_names,
+            "dtype": str(datasets["X"].dtype),
+            "backend": model.backend.name,
+        },
+        "settings": settings_of(model) | dict(further),
+        "seed": {"rng": plain(seed.entropy), "spawn_key": list(map(int, seed.spawn_key))},
         "data": data,
         "start": None if start is None else ", ".join(map(digest, start.values())),
         "versions": used(),
     }
-    return json.loads(json.dumps(record))  # tuples are lists, as in a file
+    return json.loads(json.dumps(provenance))  # tuples are lists, as in a file
+
+
+def of_model(model):
+    """Return the provenance of a fitted model."""
+    check_fitted(model)
+    if not model.solution.provenance:
+        raise ValueError("this model was not trained by fit: nothing is known of its data")
+    return model.solution.provenance
+
+
+def seed_for(model, kept, again=None):
+    """Return the seed of a fit: that of one to repeat or resume, or a new one."""
+    if again is not None:
+        return seed_of(again)
+    if model.rng is None and kept.found is not None:
+        return kept.seed
+    if model.rng is None and model.warm_start and model.solution.provenance:
+        return seed_of(model.solution.provenance)
+    return seed_sequence(model.rng)
+
+
+def seed_of(provenance):
+    """Return the seed of a provenance."""
+    seed = provenance["seed"]
+    return np.random.SeedSequence(seed["rng"], spawn_key=tuple(seed["spawn_key"]))
 
 
 def used():
@@ -66,30 +117,77 @@ def used():
 
 def digest(X):
     """Return shape and dtype of an array-like, and a BLAKE2 digest of its bytes."""
-    found, reader = hashlib.blake2b(digest_size=16), RowReader(X)
+    hashed, reader = hashlib.blake2b(digest_size=16), RowReader(X)
     if hasattr(X, "by_shard"):
-        found.update("; ".join(X.by_shard(digest)).encode())
-        return _with_shape(X, found)
-    row_bytes = int(np.prod(X.shape[1:])) * X.dtype.itemsize
-    rows = max(1, CHUNK_BYTES // max(1, row_bytes))
-    for start in range(0, X.shape[0], rows):
-        part = to_host(reader[slice(start, start + rows)])
-        found.update(np.ascontiguousarray(part).data)
-    return _with_shape(X, found)
+        hashed.update("; ".join(X.by_shard(digest)).encode())
+    else:
+        row_bytes = int(np.prod(X.shape[1:])) * X.dtype.itemsize
+        rows = max(1, CHUNK_BYTES // max(1, row_bytes))
+        for start in range(0, X.shape[0], rows):
+            part = to_host(reader[slice(start, start + rows)])
+            hashed.update(np.ascontiguousarray(part).data)
+    return f"{' x '.join(map(str, X.shape))} {X.dtype}, {hashed.hexdigest()}"
 
 
-def _with_shape(X, found):
-    return f"{' x '.join(map(str, X.shape))} {X.dtype}, {found.hexdigest()}"
+# Settings as plain values, and back.
 
 
-def seed_of(record):
-    """Return the seed that a record describes."""
-    seed = record["seed"]
-    return np.random.SeedSequence(seed["rng"], spawn_key=tuple(seed["spawn_key"]))
+def settings_of(model):
+    """Return the settings of a model that a file can hold, as plain values by name."""
+    names = [field.name for field in fields(model) if field.name not in LEFT_OUT]
+    return {name: plain(getattr(model, name)) for name in names}
+
+
+def plain(value):
+    """Return a setting as JSON can hold it.
+
+    A network, a likelihood, a prior or a stopping rule of vaelite becomes
+    ``{its name: its settings}``, and an object of your own ``{"own": a text}``.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, tuple | list | np.ndarray):
+        return [plain(v) for v in value]
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, np.dtype):
+        return value.name
+    kind = type(value)
+    if PARTS.get(kind.__name__) is not kind:
+        return {"own": _named(value)}
+    names = inspect.signature(kind).parameters
+    return {kind.__name__: {name: plain(getattr(value, name)) for name in names}}
+
+
+def is_own(value):
+    """Whether a plain value stands for an object of your own."""
+    return isinstance(value, dict) and set(value) == {"own"}
+
+
+def rebuilt(value):
+    """Return the setting that `plain` described."""
+    if not isinstance(value, dict):
+        return value
+    ((name, settings),) = value.items()
+    return PARTS[name](**settings)
+
+
+def _named(value):
+    """An object of your own in words, with its settings: numbers and texts."""
+    has_repr = type(value).__repr__ is not object.__repr__
+    if has_repr or not hasattr(value, "update"):  # a rule or an optimizer: a fit takes a copy
+        name = getattr(value, "__qualname__", None) or repr(value)
+        return re.sub(r" at 0x\w+", "", name)  # an address differs in each process
+    attributes = getattr(value, "__dict__", {}).items()
+    texts = [f"{name}={v!r}" for name, v in attributes if isinstance(v, bool | int | float | str)]
+    return f"{type(value).__qualname__}({', '.join(texts)})"
+
+
+# Two fits.
 
 
 def differences(old, new, name=""):
-    """Return in words what differs between two records, except for versions.
+    """Return in words what differs between two provenances, except for versions.
 
     Parameters
     ----------
@@ -102,15 +200,27 @@ def differences(old, new, name=""):
     list of str
         Such as "learning_rate was 0.001, is 0.01".
     """
-    if isinstance(old, dict) and isinstance(new, dict):
+    if old == new:
+        return []
+    both = [old, new]
+    if all(map(is_own, both)):
+        return [f"{name} was {old['own']}, is {new['own']}"]
+    if all(isinstance(value, dict) for value in both) and not {*old, *new} & {*PARTS, "own"}:
         names = [key for key in {**old, **new} if key != "versions"]
-        parts = [(old.get(k), new.get(k), name if k == "own" else k) for k in names]
-        return [different for part in parts for different in differences(*part)]
-    return [] if old == new else [f"{name} was {old}, is {new}"]
+        return [text for key in names for text in differences(old.get(key), new.get(key), key)]
+    return [f"{name} was {_shown(old)}, is {_shown(new)}"]
+
+
+def _shown(value):
+    """A plain value as it was written: a part as a call."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return value
+    ((name, settings),) = value.items()
+    return settings if name == "own" else repr(rebuilt(value))
 
 
 def check_same(what, old, new):
-    """Refuse the record of another fit, and warn of other versions.
+    """Refuse the provenance of another fit, and warn of other versions.
 
     Parameters
     ----------
@@ -124,59 +234,11 @@ def check_same(what, old, new):
         warn(f"rounding, and so the numbers, may differ from the first fit: {'; '.join(changed)}")
 
 
-def _plain(value):
-    """A setting as JSON can hold it; a stopping rule as its name and settings."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, tuple | list | np.ndarray):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.integer):
-        return int(value)
-    known = [name for name, kind in STOPPING.items() if type(value) is kind]
-    if not known:
-        return {"own": _named(value)}
-    names = inspect.signature(type(value)).parameters
-    return {known[0]: {name: _plain(getattr(value, name)) for name in names}}
-
-
-def _named(value):
-    """An object of your own in words, with its settings: numbers and texts."""
-    has_repr = type(value).__repr__ is not object.__repr__
-    if has_repr or not hasattr(value, "update"):  # a rule or an optimizer: a fit takes a copy
-        name = getattr(value, "__qualname__", None) or repr(value)
-        return re.sub(r" at 0x\w+", "", name)  # an address differs in each process
-    found = getattr(value, "__dict__", {}).items()
-    plain = [f"{name}={v!r}" for name, v in found if isinstance(v, bool | int | float | str)]
-    return f"{type(value).__qualname__}({', '.join(plain)})"
-
-
-def rebuilt(settings, own):
-    """Return the settings of a record for a class of `FitSettings`.
-
-    Parameters
-    ----------
-    settings : dict
-    own : dict
-        Settings that replace recorded ones: your own stopping rule, callbacks.
-
-    Raises
-    ------
-    ValueError
-        If an object of your own is missing.
-    """
-    settings = {**settings, **own}
-    for name, value in settings.items():
-        if isinstance(value, dict) and name not in own:
-            ((kind, arguments),) = value.items()
-            if kind == "own":
-                raise ValueError(f"the fit had your own {name}, {arguments}: pass {name}=")
-            settings[name] = STOPPING[kind](**arguments)
-    return settings
-
-
-def lines(record):
-    """Yield the lines of a record's receipt."""
+def lines(model):
+    """Yield the lines of a model's receipt."""
+    provenance = of_model(model)
     for title in "settings", "seed", "data", "versions":
         yield title
-        for name, value in record.get(title, {}).items():
-            yield f"  {name:20s}{value}"
+        for name, value in provenance[title].items():
+            if value is not None:
+                yield f"  {name:20s}{_shown(value)}"

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..exceptions import ModelFileError
 
-FORMAT = 3  # what `save` writes; `load` also reads formats 1 and 2
+FORMAT = 4  # of a manifest and its arrays
 MANIFEST = "manifest.json"
 DTYPES = "?bhilqBHILQfd"  # NumPy's letters of the dtypes that a file may have
 # Limits that are checked before anything is read. Objects in memory need far more space
@@ -232,10 +232,10 @@ def _manifest(archive):
     content = archive.read(MANIFEST)
     _check_manifest_size(content)
     manifest = json.loads(content)
-    if type(manifest["format"]) is not int or manifest["format"] not in range(1, FORMAT + 1):
+    if manifest["format"] != FORMAT or type(manifest["format"]) is not int:
         raise ModelFileError(
-            f"this version of vaelite reads formats 1 to {FORMAT}, but the file has format "
-            f"{manifest['format']}; upgrade vaelite"
+            f"this version of vaelite reads format {FORMAT}, but the file has format "
+            f"{manifest['format']}; use the version of vaelite that wrote it"
         )
     return manifest
 

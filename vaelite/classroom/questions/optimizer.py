@@ -10,9 +10,9 @@ from .base import Misconception, Question
 def _adam_step(theta, g, m, v, t, learning_rate):
     adam, params = Adam(learning_rate), {"theta": np.array(theta)}
     adam.t = t - 1
-    adam.m, adam.v = {"theta": m / (1 - adam.beta1)}, {"theta": v / (1 - adam.beta2)}
+    adam.m, adam.v = {"theta": np.array(m)}, {"theta": np.array(v)}
     adam.update(params, {"theta": g})
-    moments = adam.m["theta"] * (1 - adam.beta1), adam.v["theta"] * (1 - adam.beta2)
+    moments = adam.m["theta"], adam.v["theta"]
     return np.stack([params["theta"], *moments])
 
 

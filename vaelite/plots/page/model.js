@@ -135,16 +135,17 @@ function categorical({ levels, one_hot: oneHot }) {
 }
 
 const LIKELIHOODS = {
-  gaussian, bernoulli, categorical, continuous_bernoulli: continuousBernoulli,
+  Gaussian: gaussian, Bernoulli: bernoulli, Categorical: categorical,
+  ContinuousBernoulli: continuousBernoulli,
 };
 
 // Priors: -log p(z) of one code, and a code drawn from it.
 const PRIORS = {
-  standard_normal: (array, latents) => ({
+  StandardNormal: (array, latents) => ({
     negLogPrior: (z) => sum(z.map((v) => v * v)) / 2 + z.length * HALF_LOG_2PI,
     sample: () => Array.from({ length: latents }, normal),
   }),
-  mixture: (array) => {
+  Mixture: (array) => {
     const logits = array("logits").data, K = logits.length;
     const rows = (name) => {
       const { data, shape } = array(name);
@@ -173,10 +174,10 @@ class Model {
     this.arrays = Object.fromEntries(
       Object.entries(arrays).map(([name, { shape, data }]) => [name, { shape, data: floats(data) }]),
     );
-    const [name, settings] = spec.likelihood;
+    const [[name, settings]] = Object.entries(spec.likelihood);
     this.likelihood = LIKELIHOODS[name](settings);
     const ofPrior = (part) => this.arrays[`prior.${part}`];
-    const prior = PRIORS[spec.prior[0]](ofPrior, this.latents);
+    const prior = PRIORS[Object.keys(spec.prior)[0]](ofPrior, this.latents);
     this.negLogPrior = prior.negLogPrior;
     this.samplePrior = prior.sample;
   }
@@ -199,7 +200,7 @@ class Model {
 
   // The outputs of a dense network by name.
   outputs(network, heads, h, rows) {
-    const { hidden_dim: sizes, activation } = this.networks[network][1];
+    const { hidden_dim: sizes, activation } = this.networks[network].Dense;
     sizes.forEach((_, i) => {
       h = this.affine(`${network}.${i}`, h, rows);
       for (let j = 0; j < h.length; j++) h[j] = ACTIVATIONS[activation](h[j]);

@@ -6,7 +6,7 @@ const vae = new Model(data); // also for the browser's console: vae.encode(vae.i
 const posterior = new Posterior(vae);
 const [height, width] = data.image_shape;
 const [low, high] = data.range;
-const isWhole = data.spec.likelihood[0] === "categorical";
+const isWhole = "Categorical" in data.spec.likelihood;
 const two = vae.latents === 2;
 const element = (id) => document.getElementById(id);
 const shown = (number, digits = 1) =>
