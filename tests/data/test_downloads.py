@@ -158,6 +158,14 @@ def handler(behavior):
     return Handler
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _sockets():
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()  # later, such a socket would fail a test of something else
+
+
 @pytest.fixture
 def server(tmp_path, monkeypatch, request):
     """The `Behavior` of a server of a small "MNIST", with its address as ``url``."""
@@ -183,9 +191,6 @@ def server(tmp_path, monkeypatch, request):
         for event in list(behavior.given_up.values()):
             event.set()
         httpd.shutdown()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()  # later, such a socket would fail a test of something else
 
 
 def everything(folder):
