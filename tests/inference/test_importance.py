@@ -10,7 +10,7 @@ from vaelite.inference import importance
 
 @pytest.fixture(scope="module")
 def trained(digits):
-    return vaelite.fit(digits[0], hidden_dim=32, max_epochs=20, stopping="epochs", rng=0)
+    return vaelite.fit(digits[0], hidden_dim=32, max_epochs=12, stopping="epochs", rng=0)
 
 
 def test_samples_from_the_prior_help_a_q_that_misses_a_part_of_the_posterior(linear):
@@ -268,7 +268,7 @@ def test_the_interval_covers_the_quadrature_of_the_digits(n_samples, trained, di
 
 
 def test_it_agrees_with_the_quadrature_of_the_digits(trained, digits):
-    X = digits[0][:15]
+    X = digits[0][:10]
     exact, error = vaelite.Quadrature(trained).log_evidence(X)
     assert (error < 0.001).all()
     found = vaelite.log_evidence(trained, X)
