@@ -1,8 +1,14 @@
+# ruff: noqa: E402 (threads are set before NumPy is imported)
 """Fixtures of several tests: the digits, a small fitted model, a device, and MNIST's folder."""
 
 import os
 import sys
 from pathlib import Path
+
+# One thread, also in the processes that tests start: several would wait for each other, and on a
+# busy machine most of their time. Before NumPy is imported.
+for library in "OPENBLAS", "OMP", "MKL":
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 import matplotlib
 import numpy as np
@@ -15,12 +21,6 @@ from vaelite.arrays.backend import get_backend
 matplotlib.use("Agg")
 settings.register_profile("default", deadline=None, derandomize=True)
 settings.load_profile("default")
-
-
-def pytest_configure(config):
-    """Give each of several processes one thread: they would wait for each other's."""
-    if getattr(config.option, "numprocesses", None):
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of the processes that start now
 
 
 collect_ignore = ["user_script.py"]  # test_types runs it; to look for doctests would run it too

@@ -5,10 +5,29 @@ import struct
 
 import autograd.numpy as anp
 import numpy as np
+import pytest
 from autograd.test_util import check_grads
 from hypothesis import strategies as st
 
 import vaelite
+
+
+def check_each(cases, check):
+    """Call ``check(*arguments)`` for each case by name; the error names all that fail."""
+    failed = {}
+    for name, arguments in cases.items():
+        try:
+            check(*arguments)
+        except (Exception, pytest.fail.Exception) as error:
+            failed[name] = error
+    if failed:
+        listed = "".join(f"\n{name}: {type(e).__name__}: {e}" for name, e in failed.items())
+        raise AssertionError(f"{len(failed)} of {len(cases)} cases:{listed}") from error_of(failed)
+
+
+def error_of(failed):
+    """The first error, whose traceback is shown."""
+    return next(iter(failed.values()))
 
 
 def finite_differences(function, array, step=1e-6):

@@ -14,8 +14,8 @@ PROGRAM = """
 import hashlib
 import vaelite
 
-X = vaelite.load_digits()[0][:600]
-settings = {"hidden_dim": 128, "max_epochs": 2, "stopping": "heldout", "rng": 0}
+X = vaelite.load_digits()[0][:300]
+settings = {"hidden_dim": 128, "max_epochs": 1, "stopping": "heldout", "rng": 0}
 vae = vaelite.fit(X, **settings)
 found = [*vae.params.values(), vae.score_samples(X[:99]), vae.sample(9, rng=0)]
 found += [vaelite.log_evidence(vae, X[:9], 20).value, *vaelite.infer(vae, X[:9], n_steps=5, rng=0)]

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from helpers import check_each
 from mentions import missing_files, missing_names
 from pages import compare, python_blocks, run
 
@@ -22,17 +23,22 @@ NEEDS = {  # extras
     ],
 }
 PAGES = sorted(path for path in DOCS.rglob("*.md") if not {"_build", "generated"} & set(path.parts))
-SLOW = {  # pages whose code takes more than some seconds
+SLOW = {  # pages whose code takes more than a second
     "dask.md",
     "gallery.md",
     "identities.md",
     "projects.md",
     "reproduction.md",
+    "instructors.md",
+    "sklearn.md",
+    "guide/conditional.md",
     "guide/data.md",
     "guide/doctor.md",
     "guide/likelihoods.md",
+    "guide/networks.md",
     "guide/objectives.md",
     "guide/reading_a_loss.md",
+    "guide/saving.md",
     "guide/stopping.md",
     "guide/troubleshooting.md",
 }
@@ -77,27 +83,35 @@ def test_python_blocks_of_other_libraries_run(page):
         pytest.skip("none of the other libraries is installed")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_names_exist(page):
-    text = page.read_text(encoding="utf-8")
-    assert missing_names(text) == []
-    assert missing_files(text) == []
+def on_every_page(check):
+    """Call ``check(page, text)`` for each page; the error names the pages."""
+    check_each({name(page): (page, page.read_text(encoding="utf-8")) for page in PAGES}, check)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_links_to_files_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-        assert (page.parent / target).exists(), target
+def test_names_exist():
+    def check(page, text):
+        assert missing_names(text) == []
+        assert missing_files(text) == []
+
+    on_every_page(check)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_links_to_headings_lead_somewhere(page):
-    text = page.read_text(encoding="utf-8")
-    for target, heading in re.findall(r"\]\(([^)#:\s]*\.md|)#([^)]+)\)", text):
-        other = (page.parent / target).read_text(encoding="utf-8") if target else text
-        assert heading in map(slug, re.findall(r"^#+ (.*)$", other, re.MULTILINE)), (
-            f"{target}#{heading}"
-        )
+def test_links_to_files_lead_somewhere():
+    def check(page, text):
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text):
+            assert (page.parent / target).exists(), target
+
+    on_every_page(check)
+
+
+def test_links_to_headings_lead_somewhere():
+    def check(page, text):
+        for target, heading in re.findall(r"\]\(([^)#:\s]*\.md|)#([^)]+)\)", text):
+            other = (page.parent / target).read_text(encoding="utf-8") if target else text
+            headings = re.findall(r"^#+ (.*)$", other, re.MULTILINE)
+            assert heading in map(slug, headings), f"{target}#{heading}"
+
+    on_every_page(check)
 
 
 def test_the_quick_start_is_the_readmes():

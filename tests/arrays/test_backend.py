@@ -29,6 +29,12 @@ RNG = np.random.default_rng(0)
 pytestmark = pytest.mark.usefixtures("device")
 
 
+@pytest.fixture(scope="module")
+def few(digits):
+    """400 images: enough for a fit of several batches."""
+    return digits[0][:400]
+
+
 def on_both(function, *arrays):
     """A function's result in NumPy, and its result on the device, copied to the host."""
     to_device = backend.get_backend("cupy").to_device
@@ -193,8 +199,8 @@ def test_losses_and_gradients_of_every_objective(settings, likelihood):
 
 @pytest.mark.parametrize("stopping", ["epochs", "heldout", "lecture"])
 @pytest.mark.parametrize("kind", [vaelite.VAE, vaelite.Autoencoder])
-def test_a_fit_is_the_fit_in_numpy(kind, stopping, digits, quick, tmp_path):
-    X = digits[0]
+def test_a_fit_is_the_fit_in_numpy(kind, stopping, few, quick, tmp_path):
+    X = few
     fit = {name: quick[name] for name in ("max_epochs", "rng")} | {"stopping": stopping}
     models = [kind(hidden_dim=32, backend=name) for name in ("cupy", "numpy")]
     with warnings.catch_warnings(action="ignore", category=vaelite.ConvergenceWarning):
@@ -216,8 +222,8 @@ def test_a_fit_is_the_fit_in_numpy(kind, stopping, digits, quick, tmp_path):
         assert score(model, X) == pytest.approx(score(there, X), rel=1e-4)
 
 
-def test_grey_levels_and_data_that_do_not_fit_on_the_device(digits, quick, monkeypatch, device):
-    grey = (digits[0] * 255).astype(np.uint8)
+def test_grey_levels_and_data_that_do_not_fit_on_the_device(few, quick, monkeypatch, device):
+    grey = (few * 255).astype(np.uint8)
     held = vaelite.fit(grey, **quick, backend="cupy").history["train_loss"]
     monkeypatch.setattr(backend, "SHARE", 0.0)
     batch_by_batch = vaelite.fit(grey, **quick, backend="cupy").history["train_loss"]
@@ -226,12 +232,12 @@ def test_grey_levels_and_data_that_do_not_fit_on_the_device(digits, quick, monke
     assert held == pytest.approx(on_the_host, rel=1e-3)
 
 
-def test_a_custom_term(digits, quick):
+def test_a_custom_term(few, quick):
     def neglogprior(z):
         return anp.sum(z * z / 2 + 0.5 * anp.log(2 * anp.pi), axis=1)
 
     there, here = (
-        vaelite.fit(digits[0], **quick, neglogprior=neglogprior, backend=name)
+        vaelite.fit(few, **quick, neglogprior=neglogprior, backend=name)
         for name in ("cupy", "numpy")
     )
     assert there.history["train_loss"] == pytest.approx(here.history["train_loss"], rel=1e-3)
@@ -244,32 +250,31 @@ class Laplace(vaelite.Likelihood):
         return anp.sum(abs(x - mu) + anp.log(2.0), axis=-1)
 
 
-def test_a_custom_likelihood(digits, quick):
+def test_a_custom_likelihood(few, quick):
     there, here = (
-        vaelite.fit(digits[0], **quick, likelihood=Laplace(), backend=name)
-        for name in ("cupy", "numpy")
+        vaelite.fit(few, **quick, likelihood=Laplace(), backend=name) for name in ("cupy", "numpy")
     )
     assert there.history["train_loss"] == pytest.approx(here.history["train_loss"], rel=1e-3)
 
 
-def test_data_of_another_byte_order_move_batch_by_batch(digits, quick, device):
-    X = digits[0].astype(">f4")
+def test_data_of_another_byte_order_move_batch_by_batch(few, quick, device):
+    X = few.astype(">f4")
     assert backend.get_backend("cupy").hold(X) is X
     there, here = (vaelite.fit(X, **quick, backend=name) for name in ("cupy", "numpy"))
     assert there.history["train_loss"] == pytest.approx(here.history["train_loss"], rel=1e-3)
 
 
-def test_diagnostics_and_callbacks(digits, quick):
+def test_diagnostics_and_callbacks(few, quick):
     seen = []
 
     def score(vae, state):
-        seen.append(vae.score(digits[0][:50]))
+        seen.append(vae.score(few[:50]))
 
-    vae = vaelite.fit(digits[0], **quick, backend="cupy", callbacks=score)
+    vae = vaelite.fit(few, **quick, backend="cupy", callbacks=score)
     assert len(seen) == 4
     assert seen[-1] > seen[0]
-    assert vaelite.log_evidence(vae, digits[0][:5], 20).value.mean() > vae.score(digits[0][:5]) - 5
-    assert "nats per image" in str(vaelite.ledger(vae, digits[0][:50]))
+    assert vaelite.log_evidence(vae, few[:5], 20).value.mean() > vae.score(few[:5]) - 5
+    assert "nats per image" in str(vaelite.ledger(vae, few[:50]))
 
 
 def test_a_loss_that_is_not_finite_is_seen_within_fifty_steps(digits, quick):

@@ -1,17 +1,21 @@
 """Downloads from a local server that misbehaves: the folder never gets a wrong file."""
 
+import contextlib
 import gc
 import gzip
 import hashlib
 import http.server
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 import warnings
-from types import SimpleNamespace
+from collections import defaultdict
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,12 +24,15 @@ from helpers import IMAGES, LABELS, idx
 import vaelite
 from vaelite.data import datasets
 
-pytest.importorskip("pooch", reason="pooch is not installed")
+pooch = pytest.importorskip("pooch", reason="pooch is not installed")
 # After a fault, requests leaves its socket to Python's garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 NAMES = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 FILES = dict(zip(NAMES, (gzip.compress(idx(array)) for array in (IMAGES, LABELS)), strict=True))
 HASHES = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
+
+
+# What a server does with a request. `wait` ends when the client has given up.
 
 
 def good(send, content, wait):
@@ -46,7 +53,7 @@ def short_without_a_length(send, content, wait):
 
 def stalled(send, content, wait):
     send(200, len(content), content[: len(content) // 2])
-    wait(10)
+    wait()
 
 
 def endless(send, content, wait):
@@ -67,7 +74,7 @@ def web_page(send, content, wait):
 
 
 def silent(send, content, wait):
-    wait(10)
+    wait()
 
 
 def hanging_up(send, content, wait):
@@ -86,56 +93,104 @@ FAULTS = {
     broken: "could not be downloaded from .*503",
     hanging_up: "could not be downloaded from",
 }
+LONG, SHORT = 60, 0.05  # seconds that a client waits for an answer, and where none will come
 
 
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    """A server of a small "MNIST"; ``behavior`` says what it does, one entry per request."""
-    found = SimpleNamespace(
-        behavior=[good], asked=[], seen=[], home=tmp_path / "home", ended=threading.Event()
-    )
+class Behavior(list):
+    """What a server does, request by request; the last entry again and again.
+
+    Nothing depends on how fast the machine is. A client waits shortly where no answer will
+    come, and long elsewhere. The server takes the requests one by one, and leaves one without
+    an answer when its client has given up.
+    """
+
+    def __init__(self, home):
+        super().__init__([good])
+        self.home, self.asked, self.seen, self.sent = home, [], [], 0
+        self.numbers = itertools.count()  # of the requests that arrive
+        self.given_up = defaultdict(threading.Event)  # by the request's number
+        self.done = threading.Semaphore(0)
+
+    def of(self, number):
+        return self[min(number, len(self) - 1)]
+
+    def ask(self):
+        """A client begins its next request: seconds to wait for the server."""
+        self.given_up[self.sent - 1].set()
+        self.sent += 1
+        return SHORT if self.of(self.sent - 1) in (stalled, silent) else LONG
+
+    def load(self, **settings):
+        """Load "MNIST", and wait until the server has done all that it was asked for."""
+        before = self.sent
+        try:
+            return vaelite.load_mnist(self.home, **settings)
+        finally:
+            self.given_up[self.sent - 1].set()
+            assert all(self.done.acquire(timeout=LONG) for _ in range(before, self.sent))
+
+
+def handler(behavior):
+    """The class that answers a request."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            name = self.path.strip("/")
-            found.asked.append(name)
-            act = found.behavior[min(len(found.asked), len(found.behavior)) - 1]
-            act(self.send, FILES[name], found.ended.wait)
+            name, number = self.path.strip("/"), next(behavior.numbers)
+            behavior.asked.append(name)
+            wait = partial(behavior.given_up[number].wait, LONG)
+            behavior.of(number)(self.send, FILES[name], wait)
             self.close_connection = True
+            behavior.done.release()
 
         def send(self, status, length, *parts):
-            self.send_response(status)
-            if length is not None:
-                self.send_header("Content-Length", length)
-            self.end_headers()
-            try:
+            with contextlib.suppress(OSError):  # the other side may have hung up
+                self.send_response(status)
+                if length is not None:
+                    self.send_header("Content-Length", length)
+                self.end_headers()
                 for part in parts:
                     self.wfile.write(part)
-                    self.wfile.flush()
-            except OSError:  # the other side hung up
-                pass
-            found.seen.append(sorted(path.name for path in found.home.rglob("*-ubyte*")))
+            behavior.seen.append(sorted(path.name for path in behavior.home.rglob("*-ubyte*")))
 
         def log_message(self, *args):
             pass
 
-    try:
-        httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    except OSError as error:  # such as in a browser
-        pytest.skip(f"the system cannot serve files: {error}")
-    httpd.block_on_close = False
-    found.url = f"http://127.0.0.1:{httpd.server_port}/"
-    with httpd:
-        threading.Thread(target=httpd.serve_forever, args=[0.01], daemon=True).start()
-        monkeypatch.setattr(datasets, "MNIST_URL", found.url)
-        monkeypatch.setattr(datasets, "MNIST_SHA256", HASHES)
-        monkeypatch.setattr(datasets, "TIMEOUT", 0.2)
-        yield found
-        found.ended.set()
-        httpd.shutdown()
+    return Handler
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sockets():
+    yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()  # later, such a socket would fail a test of something else
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch, request):
+    """The `Behavior` of a server of a small "MNIST", with its address as ``url``."""
+    behavior = Behavior(tmp_path / "home")
+    kind = getattr(request, "param", http.server.HTTPServer)
+    try:
+        httpd = kind(("127.0.0.1", 0), handler(behavior))
+    except OSError as error:  # such as in a browser
+        pytest.skip(f"the system cannot serve files: {error}")
+
+    class Downloader(pooch.HTTPDownloader):
+        def __init__(self, timeout):
+            assert timeout == datasets.TIMEOUT
+            super().__init__(timeout=(LONG, behavior.ask()))  # to connect, and to read
+
+    behavior.url = f"http://127.0.0.1:{httpd.server_port}/"
+    with httpd:
+        threading.Thread(target=httpd.serve_forever, args=[0.01], daemon=True).start()
+        monkeypatch.setattr(datasets, "MNIST_URL", behavior.url)
+        monkeypatch.setattr(datasets, "MNIST_SHA256", HASHES)
+        monkeypatch.setattr(pooch, "HTTPDownloader", Downloader)
+        yield behavior
+        for event in list(behavior.given_up.values()):
+            event.set()
+        httpd.shutdown()
 
 
 def everything(folder):
@@ -146,13 +201,13 @@ def everything(folder):
 @pytest.mark.parametrize("before", [None, b"an older file"], ids=["empty", "old"])
 def test_a_fault_leaves_the_folder_as_it_was(fault, before, server, monkeypatch):
     monkeypatch.setattr(datasets, "LARGEST_FILE", 1000)
-    server.behavior = [fault]
+    server[:] = [fault]
     if before is not None:
         (server.home / "mnist").mkdir(parents=True)
         (server.home / "mnist" / NAMES[0]).write_bytes(before)
     files = everything(server.home)
     with pytest.raises(OSError, match=FAULTS[fault]) as raised:
-        vaelite.load_mnist(server.home, download=True)
+        server.load(download=True)
     assert NAMES[0] in str(raised.value)
     assert str(server.home / "mnist") in str(raised.value) or "is damaged" in str(raised.value)
     assert everything(server.home) == files
@@ -162,8 +217,8 @@ def test_a_fault_leaves_the_folder_as_it_was(fault, before, server, monkeypatch)
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_fault_that_passes_is_not_noticed(fault, server):
-    server.behavior = [fault, good]
-    X, y = vaelite.load_mnist(server.home)
+    server[:] = [fault, good]
+    X, y = server.load()
     assert np.array_equal(X.reshape(IMAGES.shape), IMAGES)
     assert np.array_equal(y, LABELS)
     assert everything(server.home) == FILES
@@ -171,19 +226,19 @@ def test_a_fault_that_passes_is_not_noticed(fault, server):
 
 
 def test_a_fault_in_the_second_file_keeps_the_first(server):
-    server.behavior = [good, wrong]
+    server[:] = [good, wrong]
     with pytest.raises(OSError, match="labels-idx1-ubyte.gz is damaged"):
-        vaelite.load_mnist(server.home)
+        server.load()
     assert everything(server.home) == {NAMES[0]: FILES[NAMES[0]]}
-    server.behavior = [good]
-    assert len(vaelite.load_mnist(server.home)[0]) == 3
+    server[:] = [good]
+    assert len(server.load()[0]) == 3
     assert server.asked == [NAMES[0], NAMES[1], NAMES[1], NAMES[1]]
 
 
 def test_files_with_a_wrong_hash_are_replaced_when_asked_for(server):
     (server.home / "mnist").mkdir(parents=True)
     (server.home / "mnist" / NAMES[0]).write_bytes(b"an older file")
-    vaelite.load_mnist(server.home, download=True)
+    server.load(download=True)
     assert everything(server.home) == FILES
 
 
@@ -191,7 +246,7 @@ def test_files_with_a_wrong_hash_are_replaced_when_asked_for(server):
 def test_the_files_can_be_read_by_whom_the_umask_says(server):
     before = os.umask(0o022)
     try:
-        vaelite.load_mnist(server.home)
+        server.load()
     finally:
         os.umask(before)
     assert {path.stat().st_mode & 0o777 for path in server.home.rglob("*.gz")} == {0o644}
@@ -212,27 +267,27 @@ def start(server):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("server", [http.server.ThreadingHTTPServer], indirect=True)
 def test_two_processes_at_once_and_one_that_is_killed(server):
     """All ask for the first file before one of them gets it."""
-    together = threading.Barrier(2, timeout=60)
+    together = threading.Barrier(2, timeout=LONG)
 
     def meet(send, content, wait):
         together.wait()
         good(send, content, wait)
 
-    server.behavior = [stalled]
+    server[:] = [stalled, meet, meet, good]
     with start(server) as process:
         while not server.seen:
-            server.ended.wait(0.01)
+            time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
     assert server.seen == [[]]
     assert not set(NAMES) & set(everything(server.home))  # at most an orphan of another name
 
-    server.behavior, server.asked[:] = [meet, meet, good], []
     processes = [start(server) for _ in range(2)]
     printed = [process.communicate()[0] for process in processes]
     assert [int(text) for text in printed] == [IMAGES.sum()] * 2
-    assert server.asked[:2] == [NAMES[0]] * 2
+    assert server.asked[:3] == [NAMES[0]] * 3
     found = everything(server.home)
     assert {name: found[name] for name in NAMES} == FILES
     assert len(found) <= 3  # with the orphan of the process that was killed

@@ -7,26 +7,10 @@ from helpers import spy_on_decoder
 import vaelite
 from vaelite.inference import importance
 
-LONG = {"max_epochs": 1500, "learning_rate": 3e-3, "kl": "analytic", "stopping": "epochs", "rng": 0}
-
-
-@pytest.fixture(scope="module")
-def linear():
-    """A linear VAE in float64, the equal probabilistic PCA, and the data.
-
-    The encoder is far from the posterior.
-    """
-    rng = np.random.default_rng(1)
-    X = rng.standard_normal((60, 2)) @ rng.standard_normal((2, 4))
-    X += 0.5 * rng.standard_normal((60, 4))
-    likelihood = vaelite.Gaussian(mean="identity", sigma="shared", floor=None)
-    vae = vaelite.VAE(2, (), likelihood=likelihood, **LONG).fit(X)
-    return vae, vaelite.ProbabilisticPCA.of(vae), X
-
 
 @pytest.fixture(scope="module")
 def trained(digits):
-    return vaelite.fit(digits[0], hidden_dim=64, max_epochs=40, stopping="epochs", rng=0)
+    return vaelite.fit(digits[0], hidden_dim=32, max_epochs=12, stopping="epochs", rng=0)
 
 
 def test_samples_from_the_prior_help_a_q_that_misses_a_part_of_the_posterior(linear):
@@ -94,16 +78,18 @@ def test_custom_terms_and_other_likelihoods(digits, quick):
     def wide_prior(z):
         return vaelite.neglogprior(z / 2) + z.shape[-1] * np.log(2)
 
-    vae = vaelite.fit(digits[0], **quick, likelihood="bernoulli", neglogprior=wide_prior)
-    X = digits[0][:10]
-    exact, _ = vaelite.Quadrature(vae, n_nodes=201, extent=20).log_evidence(X)
-    found = vaelite.log_evidence(vae, X, 5000)
+    few = {**quick, "hidden_dim": 16}
+    vae = vaelite.fit(digits[0], **few, likelihood="bernoulli", neglogprior=wide_prior)
+    X = digits[0][:3]
+    exact, error = vaelite.Quadrature(vae, n_nodes=81, extent=16).log_evidence(X)
+    assert error.max() < 0.001
+    found = vaelite.log_evidence(vae, X, 2000)
     assert np.abs((found.value - exact) / found.standard_error).max() < 4
     levels = np.rint(digits[0] * 16).astype(np.uint8)
-    vae = vaelite.fit(levels, **quick, likelihood=vaelite.Categorical(17))
-    exact, error = vaelite.Quadrature(vae, n_nodes=61, extent=12).log_evidence(levels[:3])
+    vae = vaelite.fit(levels[:600], **few, likelihood=vaelite.Categorical(17))
+    exact, error = vaelite.Quadrature(vae, n_nodes=41, extent=8).log_evidence(levels[:1])
     assert error.max() < 0.001
-    found = vaelite.log_evidence(vae, levels[:3], 1000)
+    found = vaelite.log_evidence(vae, levels[:1], 1000)
     assert np.abs((found.value - exact) / found.standard_error).max() < 4
 
 
@@ -162,8 +148,8 @@ def test_the_interval_covers_the_closed_form(linear):
     vae, model, X = linear
     exact = model.score_samples(X[:20])
     q = [array[:20] + 0.2 for array in model.diagonal_posterior(X)]
-    z, covered = repeats(lambda rng: vaelite.log_evidence(vae, X[:20], 400, rng, q), exact, 60)
-    assert len(covered) > 50
+    z, covered = repeats(lambda rng: vaelite.log_evidence(vae, X[:20], 400, rng, q), exact, 30)
+    assert len(covered) > 25
     assert 0.85 < np.mean(covered) <= 1
     assert z.mean() == pytest.approx(0, abs=0.15)
     assert 0.9 < z.std() < 1.1
@@ -172,11 +158,11 @@ def test_the_interval_covers_the_closed_form(linear):
 def test_the_interval_of_the_elbo_covers_the_closed_form(linear):
     vae, model, X = linear
     exact = model.elbo(X, *vae.encode(X))
-    z, covered = repeats(lambda rng: vaelite.elbo(vae, X, 200, rng), exact, 60)
-    assert len(covered) == 60
+    z, covered = repeats(lambda rng: vaelite.elbo(vae, X, 200, rng), exact, 30)
+    assert len(covered) == 30
     assert 0.87 < np.mean(covered) <= 1
     best, sure = model.diagonal_posterior(X), model.score_samples(X) - model.gap()
-    z, _ = repeats(lambda rng: vaelite.elbo(vae, X, 200, rng, best), sure, 60)
+    z, _ = repeats(lambda rng: vaelite.elbo(vae, X, 200, rng, best), sure, 30)
     assert z.mean() == pytest.approx(0, abs=0.1)
     assert 0.93 < z.std() < 1.07
 
@@ -185,7 +171,7 @@ def test_the_standard_error_of_few_samples_is_not_too_small(linear):
     """Its square is an unbiased estimate of the variance, for two samples as well."""
     vae, model, X = linear
     q = model.diagonal_posterior(X)
-    found = [vaelite.elbo(vae, X, 2, rng, q) for rng in range(300)]
+    found = [vaelite.elbo(vae, X, 2, rng, q) for rng in range(200)]
     claimed = np.mean([one.standard_error**2 for one in found], axis=0).mean()
     assert claimed == pytest.approx(np.var([o.value for o in found], axis=0).mean(), rel=0.1)
 
@@ -282,7 +268,7 @@ def test_the_interval_covers_the_quadrature_of_the_digits(n_samples, trained, di
 
 
 def test_it_agrees_with_the_quadrature_of_the_digits(trained, digits):
-    X = digits[0][:30]
+    X = digits[0][:10]
     exact, error = vaelite.Quadrature(trained).log_evidence(X)
     assert (error < 0.001).all()
     found = vaelite.log_evidence(trained, X)
