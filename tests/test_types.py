@@ -22,13 +22,13 @@ NOT_OURS = {  # what a checker says about the pages, and why
     'missing for parameter "x"': "autograd's check_grads has no types",
     "is obscured by a declaration": "two blocks of a page define one name",
     "is possibly unbound": "a name after a loop",
+    'attribute "floor" for class "Likelihood"': "the page knows that it is a Gaussian",
     "latent_dims=": "the page shows this error",
     'attribute "model" for class "RuntimeError"': "a fit adds it to the error of a callback",
 }
 TYPINGS = "typings/autograd/numpy/__init__.pyi", "from numpy import *\n"  # as a page says
 MISTAKES = """
 vaelite.fit(X, latent_dmi=2)
-vaelite.fit(X, latent_dmi=2, **quick)
 vaelite.VAE(bacth_size=3)
 vaelite.VAE().fit(X, bacth_size=3)
 vaelite.MeanField().fit(X, X_test=X)
@@ -51,22 +51,24 @@ vaelite.VAE().latent_dim = "2"
 vaelite.fit(X).score(X).encode()
 """
 RIGHT = """
+from typing import Any
+
 import numpy as np
 import vaelite
 
 X, y = vaelite.load_digits()
 quick = {"hidden_dim": 64, "stopping": "epochs", "rng": 0}
+some: dict[str, Any] = {"max_epochs": 2, "dtype": "float64"}
 sizes = {"hidden_dim": 64, "max_epochs": 2}
 vaelite.fit(X, hidden_dim=(128, 64), likelihood=vaelite.Gaussian(sigma=0.1), progress="bar")
 vaelite.fit(X, hidden_dim=[128, 64], likelihood=vaelite.Gaussian(), dtype=np.float32, **quick)
 vaelite.fit(X, **(quick | {"beta": 2.0, "kl": "analytic"}))
 vaelite.fit(X, **{**quick, "max_epochs": 3}, dtype="float64")
 vaelite.fit_autoencoder(X, **sizes, latent_dim=3)
-few = {"max_epochs": 2}
-vaelite.VAE(**{"max_epochs": 3}).fit(X)
-vaelite.VAE(2, 64, **few, objective=vaelite.NegELBO).fit(X, condition=np.eye(10)[y])
-vaelite.Autoencoder(**few, callbacks=[lambda model, state: state.epoch == 3]).fit(X)
-vaelite.MeanField(**few, optimizer=vaelite.Adam(1e-3)).fit(X)
+vaelite.VAE(**some).fit(X)
+vaelite.VAE(2, 64, **some, objective=vaelite.NegELBO).fit(X, condition=np.eye(10)[y])
+vaelite.Autoencoder(**some, callbacks=[lambda model, state: state.epoch == 3]).fit(X)
+vaelite.MeanField(**some, optimizer=vaelite.Adam(1e-3)).fit(X)
 vaelite.fit(X, likelihood="continuous_bernoulli", start="network", max_epochs=1)
 vae = vaelite.fit(X, X_test=X[:9], condition=None, latent_dim=3)
 vae.latent_dim, vae.likelihood = 2, "bernoulli"
@@ -139,6 +141,45 @@ def test_a_type_checker_sees_each_mistake(errors):
     start = RIGHT.count("\n") + 1
     expected = set(range(start + 1, start + MISTAKES.count("\n")))
     assert {line for file, line, _ in errors if file == "mistakes.py"} == expected
+
+
+@pytest.mark.slow
+def test_mypy_sees_each_mistake_too(project):
+    """One error in each line with a mistake, and none before."""
+    if not find_spec("mypy"):
+        pytest.skip("mypy is not installed: python -m pip install mypy")
+    command = [sys.executable, "-m", "mypy", "--follow-imports=silent", "--no-error-summary"]
+    command += ["--disable-error-code=import-untyped", "mistakes.py"]
+    environment = {**os.environ, "MYPYPATH": str(ROOT)}
+    result = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    found = {int(line) for line in re.findall(r"^mistakes\.py:(\d+): error", result.stdout, re.M)}
+    start = RIGHT.count("\n") + 1
+    expected = set(range(start + 1, start + MISTAKES.count("\n")))
+    assert found == expected, result.stdout
+
+
+EDITORS = {
+    "vaelite.fit(": "max_epochs=",
+    "vaelite.VAE(": "likelihood=",
+    "vaelite.fit(X).": "encode",
+}
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["in an editor", "in a notebook"])
+def test_jedi_completes_settings_and_attributes(running):
+    """jedi completes in Jupyter, IPython and Spyder, also in a session that runs."""
+    jedi = pytest.importorskip("jedi", reason="jedi is not installed")
+    for text, expected in EDITORS.items():
+        text = f"import vaelite\nX = []\n{text}"
+        if running:
+            script = jedi.Interpreter(text, [{"vaelite": vaelite, "X": []}])
+        else:
+            script = jedi.Script(text, project=jedi.Project(ROOT))
+        names = {completion.name for completion in script.complete()}
+        assert expected in names, text
+        if text.endswith("("):
+            settings = {f"{name}=" for name in inspect.signature(vaelite.VAE).parameters}
+            assert names >= settings
 
 
 def test_the_page_says_what_autograd_needs():

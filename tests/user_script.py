@@ -1,5 +1,7 @@
 """A script as users write one: `test_types.py` runs it, and checks its types."""
 
+from typing import Any
+
 import autograd.numpy as anp
 import numpy as np
 from autograd.scipy.special import gammaln
@@ -43,7 +45,7 @@ def report(vae, state):
 
 
 sizes = {"latent_dim": 3, "hidden_dim": 16}
-quick = {"max_epochs": 2, "stopping": "epochs", "rng": 0}
+quick: dict[str, Any] = {"max_epochs": 2, "stopping": "epochs", "rng": 0}
 vae = vaelite.fit(X, hidden_dim=(32, 16), likelihood=vaelite.Gaussian(sigma=0.1), **quick)
 poisson = vaelite.fit(counts, likelihood=Poisson(), prior=Laplace(), **sizes, **quick)
 vaelite.fit(X, callbacks=report, progress="bar", learning_rate=lambda step: 1e-3, **(sizes | quick))

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from .checks import check_keywords, check_path
 from .models.autoencoder import Autoencoder
@@ -21,6 +21,7 @@ Model = TypeVar("Model", covariant=True)
 class Fit(Protocol[Settings, Model]):
     """A function that fits a model: its data, then the settings of the constructor."""
 
+    @overload
     def __call__(
         self,
         X: Any,
@@ -31,6 +32,9 @@ class Fit(Protocol[Settings, Model]):
         **settings: Settings.kwargs,
     ) -> Model:
         return VAE(**settings)  # type: ignore -- editors that follow calls find the settings here
+
+    @overload  # an unpacked dict: no other call has a value for this argument
+    def __call__(self, X: Any, X_test: Any = None, *, _unpacked: Any, **settings: Any) -> Model: ...
 
 
 def takes_settings_of(kind: Callable[Settings, Model]) -> Callable[[Any], Fit[Settings, Model]]:

@@ -7,6 +7,8 @@ a look-up costs nothing. The rest is plain autograd.
 """
 
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from autograd.core import VJPNode, add_outgrads, vspace
@@ -36,7 +38,7 @@ class NoDependence(TypeError):
     """The result depends on none of the parameters."""
 
 
-def value_and_grad(objective):
+def value_and_grad(objective: Callable) -> Callable[..., tuple[Any, dict[str, Any]]]:
     """Return a function that computes an objective's value and its gradient.
 
     Parameters
