@@ -174,6 +174,10 @@ def ascontiguousarray(array):
     return ndarray(np.ascontiguousarray(array._host))
 
 
+def broadcast_to(array, shape):
+    return ndarray(np.broadcast_to(array._host, shape))
+
+
 def ones(shape, dtype=float):
     return ndarray(np.ones(shape, dtype))
 

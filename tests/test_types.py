@@ -1,5 +1,6 @@
 """Types: editors know every setting, and a type checker accepts the documentation's code."""
 
+import inspect
 import json
 import os
 import re

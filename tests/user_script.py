@@ -21,8 +21,8 @@ class Poisson(vaelite.Likelihood):
     def heads(self, n_features):
         return {"lograte": vaelite.Head(n_features)}
 
-    def negloglikelihood(self, x, lograte):
-        return anp.sum(anp.exp(lograte) - x * lograte + gammaln(x + 1), axis=-1)
+    def elements(self, x, lograte):
+        return anp.exp(lograte) - x * lograte + gammaln(x + 1)
 
     def expectation(self, lograte):
         return np.exp(lograte)

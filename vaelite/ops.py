@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 from autograd.extend import defvjp, defvjp_argnums
 from autograd.numpy import metadata
-from autograd.numpy.numpy_vjps import unbroadcast
+from autograd.numpy.numpy_vjps import unbroadcast as sum_over_copies
 
 from .arrays.dispatch import module_of, special
 from .gradient import constant, differentiable
@@ -29,10 +29,10 @@ def _rows(array):
     return array if array.ndim == 2 else reshape(array, (-1, array.shape[-1]))
 
 
-def fits(gradient, array):
+def unbroadcast(gradient, array):
     """The gradient of an array that was broadcast: the sum over its copies."""
     same = gradient.shape == getattr(array, "shape", ())
-    return gradient if same else unbroadcast(gradient, metadata(array))
+    return gradient if same else sum_over_copies(gradient, metadata(array))
 
 
 @differentiable
@@ -181,7 +181,16 @@ def row_sums(x):
     return module_of(x).ascontiguousarray(x).sum(axis=-1)
 
 
-defvjp(row_sums, lambda ans, x: lambda g: g[..., None] + full(x, x.shape, 0.0))
+defvjp(row_sums, lambda ans, x: lambda g: spread(g, x.shape))
+
+
+@differentiable
+def spread(x, shape):
+    """Each element of x along a new last axis, without a copy: (n,) to (n, d)."""
+    return np.broadcast_to(x[..., None], shape)
+
+
+defvjp(spread, lambda ans, x, shape: lambda g: row_sums(g))
 
 
 @differentiable

@@ -17,7 +17,7 @@ import numpy as np
 from autograd.extend import defvjp, defvjp_argnums
 
 from .checks import check_floats, check_normal
-from .ops import differentiable, fits, row_sums, sum_of_squares
+from .ops import differentiable, row_sums, sum_of_squares, unbroadcast
 
 HALF_LOG_2PI = math.log(2 * math.pi) / 2  # a Python float: float32 stays float32
 
@@ -53,9 +53,9 @@ def reparameterize(mu, logsigma, eps):
 
 defvjp(
     reparameterize,
-    lambda ans, mu, logsigma, eps: lambda g: fits(g, mu),
-    lambda ans, mu, logsigma, eps: lambda g: fits(g * np.exp(logsigma) * eps, logsigma),
-    lambda ans, mu, logsigma, eps: lambda g: fits(g * np.exp(logsigma), eps),
+    lambda ans, mu, logsigma, eps: lambda g: unbroadcast(g, mu),
+    lambda ans, mu, logsigma, eps: lambda g: unbroadcast(g * np.exp(logsigma) * eps, logsigma),
+    lambda ans, mu, logsigma, eps: lambda g: unbroadcast(g * np.exp(logsigma), eps),
 )
 
 
@@ -161,7 +161,9 @@ DERIVATIVES = _d_x, _d_mu, _d_logsigma
 def _gaussian_vjps(argnums, ans, args, kwargs):
     def vjps(g):
         u = _standardize(*args)  # they share it
-        return tuple(fits(DERIVATIVES[i](g[..., None], u, args[2]), args[i]) for i in argnums)
+        return tuple(
+            unbroadcast(DERIVATIVES[i](g[..., None], u, args[2]), args[i]) for i in argnums
+        )
 
     return vjps
 
@@ -237,13 +239,13 @@ def kl_divergence(mu, logsigma):
 
 def _d_kl(ans, mu, logsigma):  # one logsigma of all latents counts for each
     def vjp(g):
-        return fits(g[..., None] * (np.exp(2 * logsigma) - 1 + 0 * mu), logsigma)
+        return unbroadcast(g[..., None] * (np.exp(2 * logsigma) - 1 + 0 * mu), logsigma)
 
     return vjp
 
 
 defvjp(
     kl_divergence,
-    lambda ans, mu, logsigma: lambda g: fits(g[..., None] * mu, mu),
+    lambda ans, mu, logsigma: lambda g: unbroadcast(g[..., None] * mu, mu),
     _d_kl,
 )

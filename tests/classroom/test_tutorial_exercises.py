@@ -170,7 +170,7 @@ WRONG = {
         "a density": lambda level, mu, s: stats.norm(mu, np.exp(s)).logpdf(level / 16) - np.log(16),
     },
     categorical.is_scipys_binomial: {
-        "without the ways": lambda x, a: 16 * vaelite.Bernoulli.negloglikelihood(x / 16, a),
+        "without the ways": lambda x, a: 16 * vaelite.Bernoulli().negloglikelihood(x / 16, a),
         "a mean over pixels": lambda x, a: binomial(x, a) / x.shape[1],
     },
     blurry_samples.sees_an_edge: {

@@ -14,7 +14,7 @@ from vaelite import Bernoulli, ContinuousBernoulli
 from vaelite.data.checks import Summary
 from vaelite.likelihoods import LIKELIHOODS
 
-nll = ContinuousBernoulli.negloglikelihood
+nll = ContinuousBernoulli().negloglikelihood
 mean = ContinuousBernoulli().expectation
 NEAR_HALF = [0.0, 1e-30, 1e-12, 1e-8, 1e-4, 0.01, 0.3, 0.4999, 0.5001]
 LOGITS = [*NEAR_HALF, 0.7, 1.0, 3.0, 10.0, 30.0, *(-number for number in NEAR_HALF), -2.0, -25.0]
@@ -61,7 +61,7 @@ def test_the_density_is_the_papers(rng):
     x, p = rng.random((20, 3)), rng.uniform(0.01, 0.4, (20, 3))
     p = np.where(rng.random(p.shape) < 0.5, p, 1 - p)
     log_c = np.log(2 * np.arctanh(1 - 2 * p) / (1 - 2 * p))
-    expected = Bernoulli.negloglikelihood(x, special.logit(p)) - log_c.sum(axis=1)
+    expected = Bernoulli().negloglikelihood(x, special.logit(p)) - log_c.sum(axis=1)
     assert nll(x, special.logit(p)) == pytest.approx(expected, rel=1e-9)
 
 
@@ -72,7 +72,7 @@ def test_it_integrates_to_1_and_the_bernoulli_does_not():
             lambda x: np.exp(-f(np.array([[x]]), a)).item(), 0, 1
         )[0]
         assert integral(nll) == pytest.approx(1)
-        assert integral(Bernoulli.negloglikelihood) == pytest.approx(of_bernoulli, abs=0.02)
+        assert integral(Bernoulli().negloglikelihood) == pytest.approx(of_bernoulli, abs=0.02)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

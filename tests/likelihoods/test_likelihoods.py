@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from autograd.test_util import check_grads
 from helpers import check_all_grads, finite_differences
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
@@ -299,7 +299,7 @@ def test_a_custom_likelihood(digits, quick, tmp_path):
 
 
 def test_a_method_that_a_custom_likelihood_lacks_is_named(rng):
-    with pytest.raises(NotImplementedError, match="Likelihood needs a method negloglikelihood"):
+    with pytest.raises(NotImplementedError, match="Likelihood needs a method elements"):
         vaelite.fit(rng.random((40, 3)), likelihood=vaelite.Likelihood(), batch_size=10)
 
 
@@ -407,3 +407,54 @@ def test_another_number_of_pixels_is_refused(shape):
     ):
         with pytest.raises(ValueError, match="the logits are those of 3 pixels"):
             likelihood.negloglikelihood(np.zeros(shape), logits)
+
+
+class Smallest(vaelite.Likelihood):
+    """The smallest likelihood of one's own: what it scores for each element."""
+
+    def elements(self, x, mu):
+        return anp.abs(x - mu) + anp.log(2.0)
+
+
+SCORED = {  # x and raw outputs of 4 rows and 3 columns
+    "image": (Gaussian(), lambda rng: [rng.random((4, 3)), rng.random((4, 1))]),
+    "pixel": (Gaussian("identity", "pixel"), lambda rng: [rng.standard_normal((4, 3))] * 2),
+    "shared": (Gaussian("identity", 0.3), lambda rng: [rng.standard_normal((4, 3))]),
+    "bernoulli": (Bernoulli(), lambda rng: [3 * rng.standard_normal((4, 3))]),
+    "continuous": (vaelite.ContinuousBernoulli(), lambda rng: [3 * rng.standard_normal((4, 3))]),
+    "categorical": (Categorical(5), lambda rng: [rng.standard_normal((4, 15))]),
+    "own": (Smallest(), lambda rng: [rng.standard_normal((4, 3))]),
+}
+
+
+@pytest.mark.parametrize("name", SCORED)
+@settings(max_examples=15)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_elements_add_up_and_holes_have_no_influence(name, seed):
+    """The sum of the elements is the likelihood; with holes, that of the observed columns."""
+    likelihood, outputs_of = SCORED[name]
+    rng = np.random.default_rng(seed)
+    x = rng.integers(5, size=(4, 3)).astype(float) if name == "categorical" else rng.random((4, 3))
+    outputs = outputs_of(rng)
+    parameters = likelihood.parameters(*outputs)
+    nats = likelihood.elements(x, *parameters)
+    assert nats.shape == (4, 3)
+    assert likelihood.negloglikelihood(x, *parameters) == pytest.approx(nats.sum(axis=1))
+    observed = rng.random((4, 3)) < 0.6
+    expected = [row[seen].sum() for row, seen in zip(nats, observed, strict=True)]
+    assert likelihood.of_observed(observed, x, *parameters) == pytest.approx(expected)
+
+    def loss(first, x):
+        return anp.sum(
+            likelihood.of_observed(observed, x, *likelihood.parameters(first, *outputs[1:]))
+        )
+
+    other = np.where(observed, x, 1.0)  # another number in each hole
+    gradient = autograd.grad(loss)
+    found, again = gradient(outputs[0], x), gradient(outputs[0], other)
+    assert found == pytest.approx(again, abs=1e-12)
+    holes = ~np.repeat(observed, outputs[0].size // 12, axis=1)
+    assert (found[holes] == 0).all()
+    assert found == pytest.approx(
+        finite_differences(lambda raw: loss(raw, x), outputs[0]), abs=1e-5
+    )

@@ -3,8 +3,8 @@
 Your own likelihood is a small class. `Likelihood` defines what your class leaves out::
 
     class Laplace(vaelite.Likelihood):
-        def negloglikelihood(self, x, mu):
-            return np.sum(abs(x - mu) + np.log(2), axis=-1)  # np is autograd.numpy
+        def elements(self, x, mu):
+            return abs(x - mu) + np.log(2)  # np is autograd.numpy
 
         def sample(self, rng, mu):
             return rng.laplace(mu)

@@ -5,8 +5,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..checks import check_floats
 from ..data.checks import ROUNDING
 from ..networks.base import Head
+from ..ops import row_sums
 
 Result = TypeVar("Result")
 
@@ -17,9 +19,11 @@ def free_names(method: Callable[..., Result]) -> Callable[..., Result]:
 
 
 class Likelihood:
-    """p(x|z) as a function of the decoder's outputs: a base class.
+    """p(x|z), a product over columns: a base class.
 
-    A derived class needs at least ``negloglikelihood``.
+    A derived class needs at least ``elements``, what it scores for each element. The
+    sum over the elements is here, in one place. (A class of your own may define
+    ``negloglikelihood`` instead, if its columns are not independent given z.)
 
     Attributes
     ----------
@@ -45,11 +49,30 @@ class Likelihood:
         return outputs
 
     @free_names
+    def elements(self, x, *parameters):
+        """Return ``-log p(x_ij|z_i)`` of each element, shape (batch, D), in nats."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method elements(x, *parameters)")
+
+    @free_names
     def negloglikelihood(self, x, *parameters):
-        """Return ``-log p(x|z)`` of each example, shape (batch,), in nats."""
-        raise NotImplementedError(
-            f"{type(self).__name__} needs a method negloglikelihood(x, *parameters)"
-        )
+        """Return ``-log p(x|z)`` of each example, shape (batch,), in nats.
+
+        It is the sum over `elements`.
+        """
+        return row_sums(self.elements(x, *parameters))
+
+    @free_names
+    def of_observed(self, observed, x, *parameters):
+        """Return ``-log p(x|z)`` of the observed elements only, (batch,), in nats.
+
+        Parameters
+        ----------
+        observed : array of bool, shape (batch, D)
+            Where it is False, x is a hole: it may be any number, and has no influence.
+        x, *parameters
+            As for `negloglikelihood`.
+        """
+        return row_sums(observed * self.elements(x, *parameters))
 
     @free_names
     def expectation(self, *parameters):
@@ -105,6 +128,32 @@ class Likelihood:
     def ledger(self, nll, *parameters):
         """Return the parts of ``-log p(x|z)``, each (batch,), by name. Here: one."""
         return {"-log p(x|z)": nll}
+
+
+class OfLogits(Likelihood):
+    """A likelihood of numbers in [0, 1] with one logit per pixel: a base class."""
+
+    why = ""  # it scores numbers in [0, 1]
+
+    def heads(self, n_features):
+        """Return logits, one per pixel."""
+        return {"logits": Head(n_features)}
+
+    def elements(self, x, logits):
+        """Return ``-log p(x_ij|z_i)`` of each pixel, after a check of the arrays.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the numbers of pixels differ, or an array is not one of floats.
+        """
+        check_floats(x=x, logits=logits)
+        check_pixels(x, logits.shape[-1])
+        return self.formula(x, logits)
+
+    def check(self, summary):
+        """Refuse data outside [0, 1]."""
+        check_unit_interval(summary, self.why, "Gaussian")
 
 
 def check_pixels(x, n):

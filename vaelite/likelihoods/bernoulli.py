@@ -6,14 +6,12 @@ import numpy as np
 from autograd.extend import defvjp
 from autograd.numpy.numpy_vjps import unbroadcast_f
 
-from ..checks import check_floats
-from ..networks.base import Head
-from ..ops import differentiable, logistic, row_sums, softplus
-from .base import Likelihood, check_pixels, check_unit_interval
+from ..ops import differentiable, logistic, softplus
+from .base import OfLogits
 
 
 @dataclass(frozen=True)
-class Bernoulli(Likelihood):
+class Bernoulli(OfLogits):
     """p(x|z) = prod over pixels of p^x (1 - p)^(1 - x), with p = logistic(logits(z)).
 
     For binary data it is a probability. The Pyro tutorial and many others also use it
@@ -33,32 +31,7 @@ class Bernoulli(Likelihood):
 
     name = "bernoulli"
 
-    def heads(self, n_features):
-        """Return logits, one per pixel."""
-        return {"logits": Head(n_features)}
-
-    @staticmethod
-    def negloglikelihood(x, logits):
-        """``-log p(x|z)``, the sum over pixels of ``softplus(logits) - x * logits``.
-
-        Parameters
-        ----------
-        x, logits : array, shape (batch, D)
-            x in [0, 1]; logits are any real numbers, ``log(p / (1 - p))``.
-
-        Returns
-        -------
-        array, shape (batch,)
-            In nats.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the numbers of pixels differ, or an array is not one of floats.
-        """
-        check_floats(x=x, logits=logits)
-        check_pixels(x, logits.shape[-1])
-        return _bernoulli(x, logits)
+    why = "a Bernoulli likelihood scores numbers in [0, 1]"
 
     def expectation(self, logits):
         """Return E[x|z] = p."""
@@ -74,19 +47,16 @@ class Bernoulli(Likelihood):
         uniform = rng.random(logits.shape, dtype=logits.dtype)
         return (uniform < logistic(logits)).astype(logits.dtype)
 
-    def check(self, summary):
-        """Refuse data outside [0, 1]."""
-        why = "a Bernoulli likelihood scores numbers in [0, 1]"
-        check_unit_interval(summary, why, "Gaussian")
-
 
 @differentiable
 def _bernoulli(x, logits):
-    return row_sums(softplus(logits) - x * logits)
+    """``softplus(logits) - x * logits`` of each pixel."""
+    return softplus(logits) - x * logits
 
 
 defvjp(
     _bernoulli,
-    lambda ans, x, logits: unbroadcast_f(x, lambda g: -g[..., None] * logits),
-    lambda ans, x, logits: unbroadcast_f(logits, lambda g: g[..., None] * (logistic(logits) - x)),
+    lambda ans, x, logits: unbroadcast_f(x, lambda g: -g * logits),
+    lambda ans, x, logits: unbroadcast_f(logits, lambda g: g * (logistic(logits) - x)),
 )
+Bernoulli.formula = staticmethod(_bernoulli)

@@ -9,7 +9,7 @@ from ..arrays.dispatch import on_device, special
 from ..checks import check_count, check_flag, check_floats
 from ..gradient import constant
 from ..networks.base import Head
-from ..ops import differentiable, reshape, row_sums
+from ..ops import differentiable, reshape
 from .base import Likelihood, check_pixels
 
 
@@ -53,9 +53,8 @@ class Categorical(Likelihood):
         """Return the logits as (batch, D, L)."""
         return (reshape(logits, (*logits.shape[:-1], -1, self.levels)),)
 
-    @staticmethod
-    def negloglikelihood(x, logits):
-        """``-log p(x|z)``, the sum over pixels of ``logsumexp(logits) - logits[x]``.
+    def elements(self, x, logits):
+        """Return ``logsumexp(logits) - logits[x]`` of each pixel, in nats.
 
         Parameters
         ----------
@@ -65,8 +64,7 @@ class Categorical(Likelihood):
 
         Returns
         -------
-        array, shape (batch,)
-            In nats.
+        array, shape (batch, D)
 
         Raises
         ------
@@ -120,7 +118,7 @@ class Categorical(Likelihood):
 def _categorical(x, logits):
     levels = x.astype(np.intp) if on_device(x) else _levels(x, logits.shape[-1])
     chosen = np.take_along_axis(logits, levels[..., None], axis=-1)[..., 0]
-    return row_sums(special(logits).logsumexp(logits, axis=-1) - chosen)
+    return special(logits).logsumexp(logits, axis=-1) - chosen
 
 
 def _levels(x, n):
@@ -140,7 +138,7 @@ def _one_hot(x, n):
 
 
 def _d_categorical(ans, x, logits):
-    return lambda g: g[..., None, None] * (_softmax(logits) - _one_hot(x, logits.shape[-1]))
+    return lambda g: g[..., None] * (_softmax(logits) - _one_hot(x, logits.shape[-1]))
 
 
 defvjp(_categorical, _d_categorical, argnums=[1])

@@ -8,10 +8,9 @@ from autograd.extend import defvjp
 from autograd.numpy.numpy_vjps import unbroadcast_f
 from autograd.tracer import getval
 
-from ..checks import check_floats, warn
-from ..networks.base import Head
-from ..ops import differentiable, relu, row_sums
-from .base import Likelihood, check_pixels, check_unit_interval
+from ..checks import warn
+from ..ops import differentiable, relu
+from .base import OfLogits
 
 SATURATED = 0.02  # nearer to 0 or 1 the logit of a column's mean is far from 0: below -50
 LEAST = 1e-20  # as good as 0: exp(1e-20) is 1 in any precision, and 0 / 0 is avoided
@@ -29,7 +28,7 @@ SERIES = (
 
 
 @dataclass(frozen=True)
-class ContinuousBernoulli(Likelihood):
+class ContinuousBernoulli(OfLogits):
     """p(x|z) = prod over pixels of C p^x (1 - p)^(1 - x), with p = logistic(logits(z)).
 
     For gray levels x in [0, 1]. The number C makes each pixel's density integrate to 1.
@@ -56,32 +55,7 @@ class ContinuousBernoulli(Likelihood):
 
     name = "continuous_bernoulli"
 
-    def heads(self, n_features):
-        """Return logits, one per pixel."""
-        return {"logits": Head(n_features)}
-
-    @staticmethod
-    def negloglikelihood(x, logits):
-        """``-log p(x|z)``, the sum over pixels of ``A(logits) - x * logits``.
-
-        Parameters
-        ----------
-        x, logits : array, shape (batch, D)
-            x in [0, 1]; logits are any real numbers, ``log(p / (1 - p))``.
-
-        Returns
-        -------
-        array, shape (batch,)
-            In nats.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If the numbers of pixels differ, or an array is not one of floats.
-        """
-        check_floats(x=x, logits=logits)
-        check_pixels(x, logits.shape[-1])
-        return _continuous_bernoulli(x, logits)
+    why = "a continuous Bernoulli is a density on [0, 1]"
 
     def expectation(self, logits):
         """Return E[x|z], which lies between p and 1/2."""
@@ -105,11 +79,6 @@ class ContinuousBernoulli(Likelihood):
         x = np.minimum(-np.log1p(uniform * np.expm1(-size)) / size, 1)
         return np.where(logits < 0, x, 1 - x)
 
-    def check(self, summary):
-        """Refuse data outside [0, 1]."""
-        why = "a continuous Bernoulli is a density on [0, 1]"
-        check_unit_interval(summary, why, "Gaussian")
-
     def advise(self, summary):
         """Warn of binary data, for which the density has no best value."""
         if summary.whole and summary.low.min() < summary.high.max():
@@ -126,16 +95,18 @@ def _size(logits):
 
 @differentiable
 def _continuous_bernoulli(x, logits):
+    """``A(logits) - x * logits`` of each pixel, with the log-normalizer A."""
     size = _size(logits)
     log_normalizer = relu(logits) + np.log(-np.expm1(-size) / size)
-    return row_sums(log_normalizer - x * logits)
+    return log_normalizer - x * logits
 
 
 defvjp(
     _continuous_bernoulli,
-    lambda ans, x, logits: unbroadcast_f(x, lambda g: -g[..., None] * logits),
-    lambda ans, x, logits: unbroadcast_f(logits, lambda g: g[..., None] * (_mean(logits) - x)),
+    lambda ans, x, logits: unbroadcast_f(x, lambda g: -g * logits),
+    lambda ans, x, logits: unbroadcast_f(logits, lambda g: g * (_mean(logits) - x)),
 )
+ContinuousBernoulli.formula = staticmethod(_continuous_bernoulli)
 
 
 def _mean(logits):

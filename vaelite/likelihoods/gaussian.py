@@ -58,7 +58,7 @@ class Gaussian(Likelihood):
 
     name = "gaussian"
     has_constants = True
-    negloglikelihood = staticmethod(terms.negloglikelihood)
+    negloglikelihood = staticmethod(terms.negloglikelihood)  # the sum of `elements`, in one pass
 
     def __post_init__(self):
         if self.mean not in ("logistic", "identity"):
@@ -93,6 +93,11 @@ class Gaussian(Likelihood):
         elif self.floor is not None:
             logsigma = soft_floor(logsigma, self.floor)
         return mu, logsigma
+
+    def elements(self, x, mu, logsigma):
+        """Return ``-log N(x; mu, sigma^2)`` of each element, (batch, D), in nats."""
+        u = (x - mu) * np.exp(-logsigma)
+        return u * u / 2 + logsigma + terms.HALF_LOG_2PI
 
     def constant(self, x):
         """Return the mean of each column, and the log standard deviation about it."""
