@@ -78,7 +78,8 @@ class Adam:
         self.t += 1
         for name, param in params.items():
             if name not in self.m:
-                self.m[name], self.v[name] = (np.zeros_like(param, order="C") for _ in "mv")
+                self.m[name] = np.zeros_like(param, order="C")
+                self.v[name] = np.zeros_like(param, order="C")
             if self.weight_decay and param.ndim > 1:
                 param *= 1 - self.learning_rate * self.weight_decay
         # The lines of algorithm 1 for all arrays, in few passes over the memory.

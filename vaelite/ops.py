@@ -11,7 +11,6 @@ Operators, methods and NumPy's functions of single elements (ufuncs) accept both
 """
 
 import math
-from functools import lru_cache
 
 import numpy as np
 from autograd.extend import defvjp, defvjp_argnums
@@ -22,11 +21,6 @@ from .arrays.dispatch import module_of, special
 from .gradient import constant, differentiable
 
 BLOCK = 16_384  # elements in a dot product: longer ones lose digits in float32
-
-
-def _rows(array):
-    """Flatten all leading axes: ``(..., d)`` to ``(n, d)``."""
-    return array if array.ndim == 2 else reshape(array, (-1, array.shape[-1]))
 
 
 def unbroadcast(gradient, array):
@@ -46,25 +40,27 @@ def affine(h, W, b):
 @differentiable
 def column_sums(x):
     """The sum of the rows of a matrix, as a product: faster than a sum."""
-    return np.dot(_ones(module_of(x), len(x), x.dtype), x)
-
-
-@lru_cache(maxsize=64)
-def _ones(module, n, dtype):
-    return module.ones(n, dtype)
+    return np.dot(np.ones_like(x, shape=len(x)), x)
 
 
 defvjp(column_sums, lambda ans, x: lambda g: g + full(x, x.shape, 0.0))
 
-AFFINE = (  # the derivatives in h, W and b
-    lambda g, h, W: g * W.T if W.shape[1] == 1 else g @ W.T,  # for one column five times as fast
-    lambda g, h, W: _rows(h).T @ _rows(g),
-    lambda g, h, W: column_sums(_rows(g)),
-)
+
+def affine_gradients(argnums, g, h, W):
+    """The gradients of `affine` in h (0), W (1) and b (2), for that of its result, g."""
+    found, rows, g_rows = [], h, g
+    if h.ndim > 2:
+        rows, g_rows = (reshape(array, (-1, array.shape[-1])) for array in (h, g))
+    for i in argnums:
+        if i == 0:  # for one column the outer product is five times as fast
+            found.append(g * W.T if W.shape[1] == 1 else g @ W.T)
+        else:
+            found.append(rows.T @ g_rows if i == 1 else column_sums(g_rows))
+    return found
 
 
 def _affine_vjps(argnums, ans, args, kwargs):
-    return lambda g: tuple(AFFINE[i](g, *args[:2]) for i in argnums)
+    return lambda g: affine_gradients(argnums, g, *args[:2])
 
 
 defvjp_argnums(affine, _affine_vjps)
@@ -121,11 +117,7 @@ def layer(h, W, b, activation):
 def _layer_vjps(argnums, ans, args, kwargs):
     h, W, _, activation = args
 
-    def vjps(g):
-        g = g * SLOPES[activation](ans)
-        return tuple(AFFINE[i](g, h, W) for i in argnums)
-
-    return vjps
+    return lambda g: affine_gradients(argnums, g * SLOPES[activation](ans), h, W)
 
 
 defvjp_argnums(layer, _layer_vjps)
@@ -159,13 +151,11 @@ def sum_of_squares(x):
     Each block of a row is one dot product: it adds in parallel, and so loses fewer
     digits than one sum after the other.
     """
-    if x.shape[-1] <= BLOCK:
-        return _squares(x)
-    return sum(_squares(x[..., i : i + BLOCK]) for i in range(0, x.shape[-1], BLOCK))
-
-
-def _squares(x):
-    return np.matmul(x[..., None, :], x[..., :, None])[..., 0, 0]
+    total = 0
+    for i in range(0, x.shape[-1], BLOCK):
+        part = x[..., i : i + BLOCK]
+        total = total + np.matmul(part[..., None, :], part[..., :, None])[..., 0, 0]
+    return total
 
 
 defvjp(sum_of_squares, lambda ans, x: lambda g: 2 * g[..., None] * x)

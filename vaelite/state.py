@@ -284,4 +284,4 @@ class Kept:
 def param_norm(params):
     """The sum of the arrays' Euclidean norms."""
     with np.errstate(over="ignore"):  # a diverging fit ends with one error, not with warnings
-        return float(sum(np.linalg.norm(array) for array in params.values()))
+        return float(sum([np.linalg.norm(array) for array in params.values()]))

@@ -161,9 +161,7 @@ DERIVATIVES = _d_x, _d_mu, _d_logsigma
 def _gaussian_vjps(argnums, ans, args, kwargs):
     def vjps(g):
         u = _standardize(*args)  # they share it
-        return tuple(
-            unbroadcast(DERIVATIVES[i](g[..., None], u, args[2]), args[i]) for i in argnums
-        )
+        return [unbroadcast(DERIVATIVES[i](g[..., None], u, args[2]), args[i]) for i in argnums]
 
     return vjps
 

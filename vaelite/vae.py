@@ -218,8 +218,7 @@ class LatentModel:
     @property
     def own_terms(self) -> dict[str, Function]:
         """Your own terms by name."""
-        given = zip(OWN_TERMS, [getattr(self, name, None) for name in OWN_TERMS], strict=True)
-        return {name: term for name, term in given if term is not None}
+        return {k: term for k in OWN_TERMS if (term := getattr(self, k, None)) is not None}
 
     @property
     def changed_terms(self) -> set[str]:
@@ -294,6 +293,8 @@ class LatentModel:
 
     def device_params(self):
         """Return the parameters where the backend computes."""
+        if self.backend.name == "numpy":
+            return dict(self.params)
         return {name: self.backend.to_device(array) for name, array in self.params.items()}
 
     def with_solution(self, solution) -> Self:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vaelite import Network
-from vaelite.networks.base import Head, output, own_params
+from vaelite.networks.base import Head, Network, own_params
 
 DENSE = {"0.W": (400, 100), "0.b": (100,)}
 WINDOW = {"0.W": (5, 4, 30, 20), "0.b": (20,)}  # 5 x 4 pixels of 30 channels to 20 channels
@@ -53,8 +53,8 @@ def test_a_bias_without_weights_starts_at_0():
 @pytest.mark.parametrize("shape", [(4, 3), (2, 4, 3)])
 def test_outputs_by_hand(shape, rng):
     h, W, b = rng.standard_normal(shape), rng.standard_normal((3, 2)), rng.standard_normal(2)
-    assert output({"mu.W": W, "mu.b": b}, "mu", h) == pytest.approx(h @ W + b)
-    constant = output({"mu.b": b}, "mu", h)
+    assert Network().outputs({"mu.W": W, "mu.b": b}, h, ["mu"])[0] == pytest.approx(h @ W + b)
+    constant = Network().outputs({"mu.b": b}, h, ["mu"])[0]
     assert constant.shape == (*shape[:-1], 2)
     assert (constant == b).all()
     both = Network().outputs({"a.W": W, "a.b": b, "c.b": b[:1]}, h, {"c": Head(1), "a": Head(2)})
@@ -62,7 +62,9 @@ def test_outputs_by_hand(shape, rng):
 
 
 def test_a_head_that_does_not_vary_is_one_number_for_all_rows(rng):
-    constant = output({"logsigma.b": np.array([-1.0])}, "logsigma", rng.standard_normal((4, 3)))
+    constant = Network().outputs(
+        {"logsigma.b": np.array([-1.0])}, rng.standard_normal((4, 3)), ["logsigma"]
+    )[0]
     assert constant.shape == (4, 1)
 
 

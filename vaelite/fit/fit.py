@@ -16,7 +16,7 @@ from ..training import train
 from .outcome import judged, summary
 from .plan import Plan, resumed, split
 from .progress import ModelCallback, reporters, show
-from .settings import batch_size_for, check_together, new_optimizer, new_rule
+from .settings import batch_size_for, check_together, new_optimizer, stop_instead
 from .start import ROWS, baseline_outputs, mean_baseline_loss, start_near, with_new_params
 from .trial import has_own_parts, try_terms
 
@@ -50,12 +50,13 @@ def fit(model, X, X_test=None, condition=None, condition_test=None, *, how=None,
         early, Ctrl-C or an error, loses a whole epoch.
     """
     # Settings: they agree with each other. The seed is new, or that of an earlier fit.
-    check_together(model)
+    rule = check_together(model)
+    stop_instead(model, rule)
     if model.warm_start:
         check_fitted(model)
     before = model.solution if model.warm_start else None
     kept = Checkpoint(model.checkpoint, model.checkpoint_seconds)
-    seed, rule = provenance.seed_for(model, kept, again), new_rule(model)
+    seed = provenance.seed_for(model, kept, again)
 
     # Data: every row is checked, and some are held out for early stopping.
     check_test(X, X_test)

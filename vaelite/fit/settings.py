@@ -178,11 +178,16 @@ def check_stopping(name: str, value: Any) -> Any:
 
 
 def check_together(model):
-    """Refuse settings of a model that contradict each other.
+    """Refuse settings of a model that contradict each other; return a stopping rule.
 
     Parameters
     ----------
     model : LatentModel
+
+    Returns
+    -------
+    HeldOut, Lecture, Epochs or your own
+        A new one.
 
     Raises
     ------
@@ -195,7 +200,8 @@ def check_together(model):
             "hidden_dim, activation and init are for dense networks, but encoder and decoder were "
             "both passed; leave these settings out"
         )
-    if not model.rule().holds_out and model.validation_fraction is not None:
+    rule = model.rule()
+    if not rule.holds_out and model.validation_fraction is not None:
         raise ValueError(
             f"validation_fraction={model.validation_fraction:g} has no meaning with "
             f"stopping={shown(model.stopping)}, which holds no rows out"
@@ -205,6 +211,7 @@ def check_together(model):
         _refuse_unless_default(model, ("learning_rate", "weight_decay"), why)
     if model.has_posterior:
         _check_elbo(model)
+    return rule
 
 
 def _check_elbo(model):
@@ -296,18 +303,15 @@ def new_optimizer(model, params):
     return Adam(rate(0) if callable(rate) else rate, weight_decay=model.weight_decay)
 
 
-def new_rule(model):
-    """Return the stopping rule of one fit."""
-    rule = model.rule()
-    if model.optimizer is None or hasattr(model.optimizer, "learning_rate"):
-        return rule
-    if getattr(rule, "drops", 0):
+def stop_instead(model, rule):
+    """Let a rule stop where it would lower a rate that the optimizer does not have."""
+    has_rate = model.optimizer is None or hasattr(model.optimizer, "learning_rate")
+    if not has_rate and getattr(rule, "drops", 0):
         warn(
             "the optimizer has no learning_rate, which the stopping rule would lower: training "
             "will stop there instead"
         )
         rule.drops = 0
-    return rule
 
 
 def plain_signature(kind: type[Model]) -> type[Model]:

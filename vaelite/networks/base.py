@@ -99,19 +99,17 @@ class Network:
            feedforward neural networks, equation 16.
         """
 
-        def draw(name, shape):
-            limit = self._limit(name, shapes)
-            return rng.uniform(-limit, limit, shape) if limit else np.zeros(shape)
-
-        return {name: draw(name, shape).astype(dtype) for name, shape in shapes.items()}
-
-    def _limit(self, name, shapes):
-        """The largest absolute value with which a parameter starts."""
-        is_bias = len(shapes[name]) < 2
-        if self.init == "torch":
-            weights = shapes.get(f"{name.rpartition('.')[0]}.W") if is_bias else shapes[name]
-            return 1 / math.sqrt(_fans(weights)[0]) if weights else 0
-        return 0 if is_bias else math.sqrt(6 / sum(_fans(shapes[name])))
+        params = {}
+        for name, shape in shapes.items():
+            is_bias = len(shape) < 2
+            weights = shapes.get(f"{name.rpartition('.')[0]}.W") if is_bias else shape
+            if weights is None or (is_bias and self.init != "torch"):
+                params[name] = np.zeros(shape, dtype)
+                continue
+            fan_in, fan_out = _fans(weights)
+            limit = math.sqrt(1 / fan_in if self.init == "torch" else 6 / (fan_in + fan_out))
+            params[name] = rng.uniform(-limit, limit, shape).astype(dtype)
+        return params
 
     def head_shapes(self, n_inputs, heads):
         """Return the shapes of `outputs`: ``"mu.W"`` and ``"mu.b"`` for a head "mu"."""
@@ -124,15 +122,16 @@ class Network:
         return found
 
     def outputs(self, params, h, heads):
-        """Return one output per head, each an affine function of the last layer, h."""
-        return tuple(output(params, name, h) for name in heads)
+        """Return one output per head, each an affine function of the last layer, h.
 
-
-def output(params, name, h):
-    """One output of a network: an affine function of ``h``, or the same row for all."""
-    if f"{name}.W" in params:
-        return affine(h, params[f"{name}.W"], params[f"{name}.b"])
-    return params[f"{name}.b"] + full(h, (*h.shape[:-1], 1), 0.0)
+        A head that does not vary has no weights: the same row for all.
+        """
+        found = []
+        for name in heads:
+            b = params[f"{name}.b"]
+            W = params.get(f"{name}.W")
+            found.append(b + full(h, (*h.shape[:-1], 1), 0.0) if W is None else affine(h, W, b))
+        return tuple(found)
 
 
 def own_params(params, prefix):

@@ -20,6 +20,7 @@ from ..priors import PRIORS
 from ..stopping import STOPPING
 
 CHUNK_BYTES = 2**23  # of data that are read together
+PLAIN = bool, int, float, str
 ENTRIES = {"model", "settings", "seed", "data", "start", "versions"}
 PARTS = {
     kind.__name__: kind
@@ -135,7 +136,8 @@ def digest(X):
 def settings_of(model):
     """Return the settings of a model that a file can hold, as plain values by name."""
     names = [field.name for field in fields(model) if field.name not in LEFT_OUT]
-    return {name: plain(getattr(model, name)) for name in names}
+    settings = {name: getattr(model, name) for name in names}
+    return {k: v if v is None or type(v) in PLAIN else plain(v) for k, v in settings.items()}
 
 
 def plain(value):
@@ -144,7 +146,7 @@ def plain(value):
     A network, a likelihood, a prior or a stopping rule of vaelite becomes
     ``{its name: its settings}``, and an object of your own ``{"own": a text}``.
     """
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, PLAIN):
         return value
     if isinstance(value, tuple | list | np.ndarray):
         return [plain(v) for v in value]
