@@ -40,15 +40,15 @@ MODULES = """
     classroom.questions.losses classroom.questions.pixels classroom.questions.optimizer
     classroom.questions.stopping classroom.questions.estimators
     classroom.diagnosis classroom.loops classroom.pictures classroom.sampling classroom.checker
-    classroom.predictions classroom.mine classroom
+    classroom.predictions classroom.right_answers classroom
     classroom.exercises.latent_variables classroom.exercises.three_ways
     classroom.exercises.gradients classroom.exercises.mean_field
     classroom.solutions
     classroom.exercises.gaussian_vae classroom.exercises.bernoulli_vae
     classroom.exercises.categorical classroom.exercises.blurry_samples
     classroom.exercises.other_networks
-    classroom.slicing classroom.assignment classroom.build classroom.wire
-    classroom.remote classroom.worker classroom.grading classroom.__main__
+    classroom.needed_code classroom.assignment classroom.build classroom.messages
+    classroom.sandbox classroom.grader_process classroom.grading classroom.__main__
     sklearn dask.shards dask.steps dask
     __init__ __main__
 """
@@ -98,6 +98,9 @@ def test_a_module_imports_only_earlier_modules():
         module: set(imported_modules(module)) - set(ORDER[:i]) for i, module in enumerate(ORDER)
     }
     later["textbook"].remove("__init__")  # the digits, where the page runs by itself
+    for module in ORDER:
+        if module.startswith("classroom"):
+            later[module] -= {""}  # public names
     assert {module: names for module, names in later.items() if names} == {}
 
 
@@ -107,6 +110,26 @@ def test_nothing_uses_another_modules_private_names():
             if isinstance(node, ast.ImportFrom) and node.level:
                 private = [alias.name for alias in node.names if alias.name.startswith("_")]
                 assert not private, f"{module} imports {private}"
+
+
+def test_the_classroom_is_a_library_in_the_library():
+    """It uses public names only, and nothing else knows it."""
+    modules = {"terms", "ops", "gradient_estimators", "checks"}  # public: the reference lists them
+    for module in ORDER:
+        for node in ast.walk(ast.parse(path_of(module).read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom):
+                continue
+            names = {alias.name for alias in node.names}
+            if not module.startswith("classroom"):
+                assert "classroom" not in f"{node.module} {names}", module
+            elif node.level:
+                depth = module.count(".") + (path_of(module).name == "__init__.py")
+                assert node.level <= depth, f"{module} imports {node.module}"
+            elif node.module == "vaelite":
+                assert names <= {*vaelite.__all__, *modules}, f"{module} imports {names}"
+            elif node.module.startswith("vaelite."):
+                inside = node.module.partition(".")[2]
+                assert inside in modules or inside.startswith("classroom"), f"{module}: {inside}"
 
 
 def test_every_folder_is_a_package():

@@ -13,7 +13,7 @@ import pytest
 import vaelite
 from vaelite import gradient_estimators, ops, plots, state, training
 from vaelite.arrays import streams
-from vaelite.classroom import checker, mine, predictions, theorems, verdict
+from vaelite.classroom import checker, predictions, right_answers, theorems, verdict
 from vaelite.data import dataset
 from vaelite.networks import convolution
 
@@ -27,7 +27,7 @@ MODULES = (
     convolution,
     dataset,
     gradient_estimators,
-    mine,
+    right_answers,
     ops,
     predictions,
     state,

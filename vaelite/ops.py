@@ -47,7 +47,7 @@ defvjp(column_sums, lambda ans, x: lambda g: g + full(x, x.shape, 0.0))
 
 
 def affine_gradients(argnums, g, h, W):
-    """The gradients of `affine` in h (0), W (1) and b (2), for that of its result, g."""
+    """The gradients of `affine` in h (0), W (1) and b (2), from that of its result."""
     found, rows, g_rows = [], h, g
     if h.ndim > 2:
         rows, g_rows = (reshape(array, (-1, array.shape[-1])) for array in (h, g))

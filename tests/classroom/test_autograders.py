@@ -139,7 +139,7 @@ def test_nbgrader(master, run, tmp_path):
 
 def test_our_own_grader_gives_the_same_points(master, tmp_path):
     from vaelite.classroom.grading import grade
-    from vaelite.classroom.remote import ForkServer
+    from vaelite.classroom.sandbox import ForkServer
 
     solved = build(master, "nbgrader")
     released = build(master, "plain")

@@ -20,7 +20,7 @@ if not hasattr(os, "fork"):
 from vaelite.classroom.__main__ import main
 from vaelite.classroom.assignment import read_assignment
 from vaelite.classroom.grading import class_tables, grade, submissions
-from vaelite.classroom.remote import ForkServer, Limits
+from vaelite.classroom.sandbox import ForkServer, Limits
 
 MASTER = Path(__file__).resolve().parents[2] / "tutorials" / "assignment" / "assignment.ipynb"
 HEAD = """

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from vaelite import Network
 from vaelite.networks.base import Head, Network, own_params
 
 DENSE = {"0.W": (400, 100), "0.b": (100,)}

@@ -9,7 +9,7 @@ from pathlib import Path
 from .assignment import notebook_library, read_assignment
 from .build import TARGETS, build
 from .grading import class_tables, grade, points_table, submissions
-from .remote import ForkServer, Limits
+from .sandbox import ForkServer, Limits
 
 EPILOG = """\
 examples:

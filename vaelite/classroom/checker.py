@@ -15,8 +15,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..checks import check_callable, check_choice, check_flag
-from ..inference.gradient_estimators import ESTIMATORS
+from vaelite import gradient_estimators
+from vaelite.checks import check_callable, check_choice, check_flag
+
 from .answers import Answer, Fault, in_words, watched
 from .cases import cases
 from .diagnosis import derivative_fault, diagnose, outcomes, take_rows
@@ -184,7 +185,7 @@ class Checker:
         mu and logsigma are (n, K), eps is (draws, n, K), and ``nll(z)`` is (draws, n).
         It returns two gradients, each (n, K).
         """
-        name = check_choice("estimator", estimator, ESTIMATORS)
+        name = check_choice("estimator", estimator, gradient_estimators.ESTIMATORS)
         return _verdict(estimator_question(name), answer, None, seed)
 
     def fit(self, answer, *, seed=0):

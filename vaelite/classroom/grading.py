@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .answers import Fault
 from .assignment import code_cells, with_seed
-from .slicing import needed, statements
+from .needed_code import needed, statements
 from .verdict import NOT_WRITTEN, Verdict
 
 UNREADABLE = "unreadable"  # the name of a mistake

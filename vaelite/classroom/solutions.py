@@ -7,9 +7,9 @@ tutorials and of the assignment.
 import numpy as np
 from scipy import special
 
-from ..data.batches import minibatches
-from ..likelihoods import Bernoulli
-from ..terms import HALF_LOG_2PI
+from vaelite import Bernoulli, minibatches
+from vaelite.terms import HALF_LOG_2PI
+
 from .questions.losses import NEGELBO
 from .questions.optimizer import ADAM
 
@@ -80,7 +80,7 @@ def log_probability(level, mu, logsigma):
 def binomial(x, logits):
     """-log p(x|z) of counts out of 16, in nats: two (n, D) to (n,) (tutorial 08)."""
     ways = special.gammaln(17) - special.gammaln(x + 1) - special.gammaln(17 - x)
-    return 16 * Bernoulli.negloglikelihood(x / 16, logits) - np.sum(ways, axis=-1)
+    return 16 * Bernoulli().negloglikelihood(x / 16, logits) - np.sum(ways, axis=-1)
 
 
 def sharpness(images, power, shape=(8, 8)):

@@ -28,11 +28,9 @@ import autograd.numpy as anp
 import numpy as np
 from scipy import stats
 
-from .. import terms as ours
-from ..checks import check_callable, check_count, shown
-from ..inference import gradient_estimators
-from ..models.ppca import ProbabilisticPCA
-from ..objectives import ImportanceWeighted, NegELBO
+from vaelite import ImportanceWeighted, NegELBO, ProbabilisticPCA, gradient_estimators
+from vaelite import terms as ours
+from vaelite.checks import check_callable, check_count, shown
 
 try:
     from hypothesis import HealthCheck, Phase, assume, currently_in_test_context, given, settings

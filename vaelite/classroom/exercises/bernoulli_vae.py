@@ -4,7 +4,7 @@ import numpy as np
 from numpy.testing import assert_allclose
 from scipy import special
 
-from ...likelihoods import Bernoulli
+from vaelite import Bernoulli
 
 
 def is_the_least_loss(floor):
@@ -14,7 +14,7 @@ def is_the_least_loss(floor):
     assert found.shape == (5,), f"5 images should have 5 numbers, got shape {found.shape}"
     assert np.isfinite(found).all(), f"0 log 0 should be 0; the row (0, 1, 0.5) has {found[-1]}"
     logits = special.logit(np.clip(x, 1e-12, 1 - 1e-12))
-    least = Bernoulli.negloglikelihood(x, logits)
+    least = Bernoulli().negloglikelihood(x, logits)
     assert_allclose(found, least, atol=1e-9, err_msg="a prediction p = x has another loss")
 
 

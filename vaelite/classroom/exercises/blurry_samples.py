@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from ...likelihoods import Bernoulli
-from ...models.ppca import ProbabilisticPCA
-from ...terms import negloglikelihood, neglogprior
+from vaelite import Bernoulli, ProbabilisticPCA, negloglikelihood, neglogprior
 
 
 def sees_an_edge(sharpness):
@@ -57,7 +55,7 @@ def _costs(images, weights):
         return lambda m: weights @ negloglikelihood(images, m[None] + 0 * images, np.log(sigma))
 
     def bernoulli(m):
-        return weights @ Bernoulli.negloglikelihood(images, np.log(m / (1 - m))[None])
+        return weights @ Bernoulli().negloglikelihood(images, np.log(m / (1 - m))[None])
 
     costs = {f"Gaussian, sigma={sigma}": gaussian(sigma) for sigma in (0.2, 1.0, 3.0)}
     return costs | {"Bernoulli": bernoulli}

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.testing import assert_allclose
 from scipy import special, stats
 
-from ...likelihoods import Categorical
+from vaelite import Categorical
 
 
 def are_bits_per_pixel(bits_per_dim):

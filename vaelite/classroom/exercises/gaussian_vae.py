@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.testing import assert_allclose
 
-from ...terms import negloglikelihood, neglogposterior, neglogprior
-from ...vae import VAE
+from vaelite import VAE, negloglikelihood, neglogposterior, neglogprior
 
 
 def is_the_encoder(encode):

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from ...terms import kl_divergence
+from vaelite import kl_divergence
 
 
 def agrees_with_the_integral(kl_between):

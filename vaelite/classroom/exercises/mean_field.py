@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from ...likelihoods import Gaussian
-from ...models.ppca import ProbabilisticPCA
-from ...vae import VAE
+from vaelite import VAE, Gaussian, ProbabilisticPCA
 
 
 def has_the_largest_elbo(best_logsigma):

@@ -3,8 +3,7 @@
 import numpy as np
 from scipy.signal import correlate
 
-from ...networks import Dense, Head
-from ...vae import VAE
+from vaelite import VAE, Dense, Head
 
 
 def agrees_with_scipy(convolve_one):

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from ...models.ppca import ProbabilisticPCA
+from vaelite import ProbabilisticPCA
 
 
 def _log_weights(model, x, mu, logsigma, eps):

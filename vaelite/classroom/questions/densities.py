@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from ...terms import HALF_LOG_2PI, negloglikelihood, neglogposterior, neglogprior
+from vaelite import negloglikelihood, neglogposterior, neglogprior
+from vaelite.terms import HALF_LOG_2PI
+
 from ..cases import Kind, binary, columns_apart, ends, gray, nonzero, normal, uniform
 from .base import CONSTANT, LOG_VARIANCE, REDUCTIONS, Misconception, Question, clips, combined
 

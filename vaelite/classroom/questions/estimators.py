@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ...inference.gradient_estimators import ESTIMATORS
+from vaelite import gradient_estimators
+
 from ..cases import Kind, normal, uniform
 from ..portable import QuadraticLoss
 from .base import SIGN, Misconception, Q, Question, clips
@@ -65,10 +66,10 @@ def estimators(name):
             f"It is another estimator, `{other}`.",
             lambda *arguments, function=function: np.stack(function(*arguments)),
         )
-        for other, function in ESTIMATORS.items()
+        for other, function in gradient_estimators.ESTIMATORS.items()
         if other != name
     ]
-    right = ESTIMATORS[name]
+    right = gradient_estimators.ESTIMATORS[name]
     batch = [
         Misconception("sign", SIGN, lambda *arguments: -np.stack(right(*arguments))),
         Misconception(
@@ -89,7 +90,7 @@ def estimator_question(name):
     """The question for one of `gradient_estimators`."""
     draws = {"nll": _nll, "mu": normal(1), "eps": normal(1)}
     return Question(
-        lambda *arguments: np.stack(ESTIMATORS[name](*arguments)),
+        lambda *arguments: np.stack(gradient_estimators.ESTIMATORS[name](*arguments)),
         {"nll": [("K", "D")], **Q, "eps": [("draws", "n", "K")]},
         (2, "n", "K"),
         [

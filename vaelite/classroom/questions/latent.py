@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from ...terms import HALF_LOG_2PI, kl_divergence, reparameterize
+from vaelite import kl_divergence, reparameterize
+from vaelite.terms import HALF_LOG_2PI
+
 from ..cases import Kind, columns_apart, constant, ends, nonzero, normal, uniform
 from .base import EPS, LOG_VARIANCE, REDUCTIONS, Misconception, Q, Question, clips, combined
 

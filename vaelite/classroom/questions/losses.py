@@ -6,15 +6,10 @@ import numpy as np
 from autograd.tracer import getval
 from scipy import special
 
-from ...ops import logmeanexp
-from ...terms import (
-    HALF_LOG_2PI,
-    kl_divergence,
-    negloglikelihood,
-    neglogposterior,
-    neglogprior,
-    reparameterize,
-)
+from vaelite import kl_divergence, negloglikelihood, neglogposterior, neglogprior, reparameterize
+from vaelite.ops import logmeanexp
+from vaelite.terms import HALF_LOG_2PI
+
 from ..cases import Kind, binary, columns_apart, ends, gray, normal, uniform
 from ..portable import LinearDecoder
 from .base import (

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ...adam import Adam
+from vaelite import Adam
+
 from ..cases import Kind, choice, constant, normal
 from .base import Misconception, Question
 

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy import special
 
-from ...likelihoods import Bernoulli, Categorical
+from vaelite import Bernoulli, Categorical
+
 from ..cases import Kind, binary, ends, gray, normal, pixels_apart, uniform
 from .base import REDUCTIONS, Limit, Misconception, Question, combined
 
@@ -83,7 +84,7 @@ BERNOULLI_LIMITS = [
 
 LOGITS = {"x": [("n", "D")], "logits": [("n", "D")]}
 BERNOULLI = Question(
-    Bernoulli.negloglikelihood,
+    Bernoulli().negloglikelihood,
     LOGITS,
     ("n",),
     [
@@ -97,7 +98,7 @@ BERNOULLI = Question(
     combined(
         BERNOULLI_MISTAKES,
         REDUCTIONS,
-        lambda x, logits: Bernoulli.negloglikelihood(x[..., None], logits[..., None]),
+        lambda x, logits: Bernoulli().negloglikelihood(x[..., None], logits[..., None]),
     ),
     BERNOULLI_LIMITS,
     ("logits",),
@@ -162,7 +163,7 @@ def levels(number):
 
 
 CATEGORICAL = Question(
-    Categorical.negloglikelihood,
+    Categorical().negloglikelihood,
     {"x": [("n", "D")], "logits": [("n", "D", "L")]},
     ("n",),
     [
@@ -176,7 +177,7 @@ CATEGORICAL = Question(
     combined(
         CATEGORICAL_MISTAKES,
         REDUCTIONS,
-        lambda x, logits: Categorical.negloglikelihood(x[..., None], logits[..., None, :]),
+        lambda x, logits: Categorical().negloglikelihood(x[..., None], logits[..., None, :]),
     ),
     CATEGORICAL_LIMITS,
     ("logits",),

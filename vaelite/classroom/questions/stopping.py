@@ -6,7 +6,8 @@ import numbers
 
 import numpy as np
 
-from ...stopping import HeldOut
+from vaelite import HeldOut
+
 from ..answers import Fault
 from ..cases import Kind, constant
 from .base import Misconception, Question

@@ -1,6 +1,6 @@
 """A submission's function in another process, called as if it were here.
 
-A `ForkServer` is the process of worker.py, which forks for every function. What comes
+A `ForkServer` is the process of grader_process.py, which forks for every function. What comes
 back is numbers. So nothing that a submission does can reach the right values, or the
 verdict.
 """
@@ -23,11 +23,11 @@ from pathlib import Path
 from autograd.extend import defvjp_argnums, primitive
 
 from .answers import Fault
+from .messages import LARGEST, SIZE, decoded, nonsense, write
 from .portable import Callback, LinearDecoder, QuadraticLoss
-from .wire import LARGEST, SIZE, decoded, nonsense, write
 
 PORTABLE = LinearDecoder, QuadraticLoss
-WORKER = Path(__file__).with_name("worker.py")
+WORKER = Path(__file__).with_name("grader_process.py")
 LONGEST_START = 120  # seconds, for the imports of the process that forks
 IMPORTED_ONCE = "matplotlib.pyplot", "scipy.special", "scipy.stats"  # before forks that need them
 KEPT = "PATH", "PYTHONPATH", "LANG", "VIRTUAL_ENV"  # of the environment

@@ -50,9 +50,9 @@ if __name__ == "__main__":
     bare_packages()
 
 from vaelite.classroom.answers import Answer, Fault, in_words  # noqa: E402
+from vaelite.classroom.messages import encoded, read, write  # noqa: E402
+from vaelite.classroom.needed_code import needed, statements  # noqa: E402
 from vaelite.classroom.portable import Callback  # noqa: E402
-from vaelite.classroom.slicing import needed, statements  # noqa: E402
-from vaelite.classroom.wire import encoded, read, write  # noqa: E402
 
 
 class TimeIsUp(BaseException):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vaelite.classroom.slicing import needed, python_of, statements
+from vaelite.classroom.needed_code import needed, python_of, statements
 
 NOTEBOOK = """
 import math, time

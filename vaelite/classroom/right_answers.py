@@ -5,7 +5,8 @@ from inspect import isfunction
 
 import autograd.numpy as anp
 
-from ..checks import check_callable, check_flag
+from vaelite.checks import check_callable, check_flag
+
 from .checker import check
 
 YOURS, LIBRARY = "{}: yours goes on from here.", "{}: the library's goes on from here, {}."
