@@ -1,8 +1,8 @@
 """All that takes hours, and a table of what became of it: ``python tests/exhaustive.py``.
 
-It fails if a step does. The steps are mutants of all modules, the slow tests with many more cases (the corpus with many
-seeds among them), and the fast tests on the oldest and the newest versions. ``.ci/run`` has
-the rest.
+It fails if a step does. The steps are mutants of all modules, the slow tests with many more cases
+(the corpus with many seeds among them), and the fast tests on the oldest and the newest versions.
+``.ci/run`` has the rest.
 """
 
 import argparse
