@@ -22,12 +22,21 @@ def check_each(cases, check):
             failed[name] = error
     if failed:
         listed = "".join(f"\n{name}: {type(e).__name__}: {e}" for name, e in failed.items())
-        raise AssertionError(f"{len(failed)} of {len(cases)} cases:{listed}") from error_of(failed)
+        first = next(iter(failed.values()))  # whose traceback is shown
+        raise AssertionError(f"{len(failed)} of {len(cases)} cases fail:{listed}") from first
 
 
-def error_of(failed):
-    """The first error, whose traceback is shown."""
-    return next(iter(failed.values()))
+def for_each(paths):
+    """Decorate a test of one path: it becomes a test of all, whose error names those that fail."""
+
+    def decorated(check):
+        def test():
+            check_each({f"{path.parent.name}/{path.name}": [path] for path in paths}, check)
+
+        test.__name__, test.__doc__ = check.__name__, check.__doc__
+        return test
+
+    return decorated
 
 
 def finite_differences(function, array, step=1e-6):

@@ -4,13 +4,15 @@
 small changes that `mutations.py` finds. For each it starts a process whose import of one
 module finds the changed text (`forks.py`); no file is changed. The tests of that module run
 until one fails. If none fails, the mutant has survived: a test is missing, or the change is
-equivalent and belongs into `planted.EQUIVALENT` with the reason.
+equivalent and belongs into `planted.EQUIVALENT` with the reason. ``--changed`` takes only the
+modules that differ from the main branch, or on the main branch itself from some commits ago.
 """
 
 import argparse
 import difflib
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +23,8 @@ from pathlib import Path
 from forks import ROOT, run_all
 from mutations import mutations
 from planted import CORE, EQUIVALENT, FURTHER_TESTS, MODULES, PLANTED
+
+COMMITS = 10  # back from the main branch's head, for --changed
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,31 @@ def sample(files, n, seed):
         random.Random(f"{seed} {file}").shuffle(found)
         ranked += [((rank + 0.5) / len(found), mutant) for rank, mutant in enumerate(found)]
     return [mutant for _, mutant in sorted(ranked, key=lambda pair: pair[0])[:n]]
+
+
+def git(*arguments):
+    """What git prints; also in a folder that belongs to another user."""
+    command = ["git", "-c", "safe.directory=*", *arguments]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def start_of_change():
+    """Where the change began: the merge base with origin/main, or `COMMITS` ago on it."""
+    has_main = git("branch", "--remotes", "--list", "origin/main")
+    base = git("merge-base", "HEAD", "origin/main").strip() if has_main else None
+    if base not in (None, git("rev-parse", "HEAD").strip()):
+        return base
+    commits = git("rev-list", "--first-parent", f"--max-count={COMMITS + 1}", "HEAD").split()
+    if len(commits) > COMMITS:
+        return commits[-1]
+    if git("rev-parse", "--is-shallow-repository").strip() == "true":
+        sys.exit(f"--changed needs the last {COMMITS} commits: git fetch --unshallow")
+    return git("hash-object", "-t", "tree", os.devnull).strip()  # before the first commit
+
+
+def changed_files(since):
+    """The modules' files that differ from a revision, also in what is not committed."""
+    return git("diff", "--name-only", "--relative=vaelite", since, "--", "vaelite").splitlines()
 
 
 def read(file):
@@ -148,6 +177,9 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add = parser.add_argument
     add("--core", action="store_true", help="only the modules in planted.CORE")
+    add("--changed", action="store_true", help="only the modules that have changed")
+    add("--since", help="the revision that they differ from; default: where the change began")
+    add("--most", type=int, help="a sample of so many mutants")
     add("--only", help="only modules whose file contains this text, such as likelihoods")
     add("--generated", type=int, default=150, help="how many mutants to generate")
     add("--seed", type=int, default=0, help="which ones")
@@ -163,8 +195,17 @@ def main():
     sys.path.insert(0, str(ROOT))
     by_hand = [mutant for file in PLANTED for mutant in planted(file)]  # checks all of them
     files = [file for file in (CORE if options.core else MODULES) if (options.only or "") in file]
+    if options.changed:
+        since = options.since or start_of_change()
+        files = sorted({*files} & {*changed_files(since)})
+        print(f"changed since {since[:12]}: {', '.join(files) or 'no module that has mutants'}")
+        if not files:
+            return
     mutants = [mutant for mutant in by_hand if mutant.file in files]
     mutants += sample(files, options.generated, options.seed)
+    if options.most and options.most < len(mutants):
+        mutants = random.Random(options.seed).sample(mutants, options.most)
+        files = sorted({mutant.file for mutant in mutants})
     with tempfile.TemporaryDirectory() as folder:  # for what would be written next to the tests
         sys.pycache_prefix = os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = folder
         survivors = list(alive(mutants, baseline(files, options.jobs), options.jobs))

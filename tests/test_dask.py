@@ -68,13 +68,13 @@ def test_codes_are_those_of_all_rows(model, blocks):
         assert np.array_equal(ours, expected)
 
 
-@pytest.mark.parametrize("seed", [0, 5, np.random.SeedSequence(3)])
 @pytest.mark.parametrize("n_samples", [None, 4])
-def test_scores_are_those_of_all_rows(model, blocks, seed, n_samples):
-    found = vaelite.dask.score_samples(model, blocks, seed, n_samples=n_samples)
-    expected = model.score_samples(X, seed, n_samples=n_samples)
-    for _ in range(2):  # a task may run again
-        assert np.array_equal(found.compute(), expected)
+def test_scores_are_those_of_all_rows(model, blocks, n_samples):
+    for seed in (5, np.random.SeedSequence(3)):
+        found = vaelite.dask.score_samples(model, blocks, seed, n_samples=n_samples)
+        expected = model.score_samples(X, seed, n_samples=n_samples)
+        for _ in range(2):  # a task may run again
+            assert np.array_equal(found.compute(), expected), seed
 
 
 def test_a_generator_goes_on_as_in_the_call_on_all_rows(model):

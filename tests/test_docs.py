@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from helpers import check_each
+from helpers import for_each
 from mentions import missing_files, missing_names
 from pages import compare, python_blocks, run
 
@@ -83,35 +83,26 @@ def test_python_blocks_of_other_libraries_run(page):
         pytest.skip("none of the other libraries is installed")
 
 
-def on_every_page(check):
-    """Call ``check(page, text)`` for each page; the error names the pages."""
-    check_each({name(page): (page, page.read_text(encoding="utf-8")) for page in PAGES}, check)
+@for_each(PAGES)
+def test_names_exist(page):
+    text = page.read_text(encoding="utf-8")
+    assert missing_names(text) == []
+    assert missing_files(text) == []
 
 
-def test_names_exist():
-    def check(page, text):
-        assert missing_names(text) == []
-        assert missing_files(text) == []
-
-    on_every_page(check)
+@for_each(PAGES)
+def test_links_to_files_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
 
 
-def test_links_to_files_lead_somewhere():
-    def check(page, text):
-        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text):
-            assert (page.parent / target).exists(), target
-
-    on_every_page(check)
-
-
-def test_links_to_headings_lead_somewhere():
-    def check(page, text):
-        for target, heading in re.findall(r"\]\(([^)#:\s]*\.md|)#([^)]+)\)", text):
-            other = (page.parent / target).read_text(encoding="utf-8") if target else text
-            headings = re.findall(r"^#+ (.*)$", other, re.MULTILINE)
-            assert heading in map(slug, headings), f"{target}#{heading}"
-
-    on_every_page(check)
+@for_each(PAGES)
+def test_links_to_headings_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for target, heading in re.findall(r"\]\(([^)#:\s]*\.md|)#([^)]+)\)", text):
+        other = (page.parent / target).read_text(encoding="utf-8") if target else text
+        headings = map(slug, re.findall(r"^#+ (.*)$", other, re.MULTILINE))
+        assert heading in headings, f"{target}#{heading}"
 
 
 def test_the_quick_start_is_the_readmes():

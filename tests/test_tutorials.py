@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+from helpers import for_each
 from mentions import missing_names
 
 import vaelite
 
 FOLDER = Path(__file__).resolve().parents[1] / "tutorials"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-EACH = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 SAID_LINES = 60  # by the name of the first notebook
 SAID_AT_THE_START = {"01": 1}  # of **Predict**
 LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]+)(?:#[^)]*)?\)")
@@ -40,7 +40,7 @@ def test_there_are_eleven():
     assert [path.name[:2] for path in NOTEBOOKS] == [f"{number:02d}" for number in range(11)]
 
 
-@EACH
+@for_each(NOTEBOOKS)
 def test_stored_as_run_from_scratch(path):
     code = cells(path, "code")
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
@@ -54,7 +54,7 @@ def test_stored_as_run_from_scratch(path):
     assert path.stat().st_size < 1_000_000
 
 
-@EACH
+@for_each(NOTEBOOKS)
 def test_claims_are_asserted_and_exercises_have_solutions(path):
     assert sum("assert " in cell["source"] for cell in cells(path, "code")) >= 3
     exercises = sum(
@@ -66,7 +66,7 @@ def test_claims_are_asserted_and_exercises_have_solutions(path):
     assert 1 <= exercises <= solutions
 
 
-@EACH
+@for_each(NOTEBOOKS)
 def test_exercises_are_stored_unwritten(path):
     for cell in cells(path, "code"):
         if re.search(r"^check[.(]", cell["source"], re.MULTILINE):
@@ -74,7 +74,7 @@ def test_exercises_are_stored_unwritten(path):
             assert verdicts == ["Not written yet."]
 
 
-@EACH
+@for_each(NOTEBOOKS)
 def test_mentions_only_what_the_library_has(path):
     text = "\n".join(texts(path))
     assert not missing_names(text)
@@ -125,14 +125,14 @@ def test_pictures_say_more_than_words():
     assert sum(each.values()) / len(each) <= 150, each
 
 
-@EACH
+@for_each(NOTEBOOKS)
 def test_a_picture_is_in_the_first_ten_cells(path):
     first = json.loads(path.read_text(encoding="utf-8"))["cells"][:10]
     outputs = [output for cell in first for output in cell.get("outputs", ())]
     assert any("image/png" in output.get("data", ()) for output in outputs)
 
 
-@EACH
+@for_each(NOTEBOOKS)
 def test_every_prediction_is_recorded_and_answered(path):
     """`name = ...` in a cell, and `reveal(name, ...)` in the same cell or a later one."""
     code = [cell["source"] for cell in cells(path, "code")]
@@ -162,7 +162,7 @@ def leads_there(text, target):
     return is_module or re.search(definition, source, re.MULTILINE) is not None
 
 
-@EACH
+@for_each(NOTEBOOKS)
 def test_links_lead_to_what_they_name(path):
     for text, target in LINK.findall("\n".join(cell["source"] for cell in cells(path, "markdown"))):
         if target.startswith("http"):
@@ -224,7 +224,7 @@ def run():
 
 
 @pytest.mark.slow
-@EACH
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs_from_scratch_with_its_solutions_which_are_right(path, run):
     verdicts = run.verdicts(run.execute(run.with_solutions(run.read(path))))
     assert {verdict for cell in verdicts for verdict in cell} == {"Right."}

@@ -6,6 +6,7 @@ The device is a stand-in that refuses silent copies. On a machine with a GPU, us
 """
 
 import importlib
+import itertools
 import os
 import sys
 import warnings
@@ -14,6 +15,7 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from helpers import check_each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -74,76 +76,95 @@ W, B = RNG.standard_normal((3, 4)).astype(np.float32), RNG.standard_normal(4).as
 POSITIVE = np.abs(X) + 0.5
 
 
+BUILDING_BLOCKS = [
+    (vaelite.negloglikelihood, (X, MU, COLUMN)),
+    (vaelite.negloglikelihood, (X, MU, X)),
+    (vaelite.neglogposterior, (X, MU, MU)),
+    (vaelite.neglogprior, (X,)),
+    (vaelite.reparameterize, (X, MU, X)),
+    (vaelite.kl_divergence, (X, MU)),
+    (vaelite.Bernoulli().negloglikelihood, (POSITIVE / 4, X)),
+    (vaelite.ContinuousBernoulli().negloglikelihood, (POSITIVE / 4, X)),
+    (vaelite.ops.affine, (X, W, B)),
+    *((function, (X,)) for function in vaelite.ops.ACTIVATIONS.values()),
+    (vaelite.ops.logistic, (X,)),
+    (vaelite.ops.logmeanexp, (X,)),
+    (vaelite.ops.sum_of_squares, (X,)),
+    (lambda x: vaelite.ops.copies(x, 3), (X,)),
+    (lambda x: vaelite.ops.reshape(x, (3, 5)), (X,)),
+    (lambda x: vaelite.ops.cast(x, np.float32), (X,)),
+]
+
+
+def check_calls(calls):
+    """`check` for each (function, arrays); the error names the functions by their lines."""
+    check_each(
+        {
+            f"{n}: {place(function)}": (function, *arrays)
+            for n, (function, arrays) in enumerate(calls)
+        },
+        check,
+    )
+
+
+def place(function):
+    code = getattr(function, "__code__", None)
+    return f"{function.__name__}, line {code.co_firstlineno}" if code else function.__name__
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(
-    ("function", "arrays"),
-    [
-        (vaelite.negloglikelihood, (X, MU, COLUMN)),
-        (vaelite.negloglikelihood, (X, MU, X)),
-        (vaelite.neglogposterior, (X, MU, MU)),
-        (vaelite.neglogprior, (X,)),
-        (vaelite.reparameterize, (X, MU, X)),
-        (vaelite.kl_divergence, (X, MU)),
-        (vaelite.Bernoulli().negloglikelihood, (POSITIVE / 4, X)),
-        (vaelite.ContinuousBernoulli().negloglikelihood, (POSITIVE / 4, X)),
-        (vaelite.ops.affine, (X, W, B)),
-        *((function, (X,)) for function in vaelite.ops.ACTIVATIONS.values()),
-        (vaelite.ops.logistic, (X,)),
-        (vaelite.ops.logmeanexp, (X,)),
-        (vaelite.ops.sum_of_squares, (X,)),
-        (lambda x: vaelite.ops.copies(x, 3), (X,)),
-        (lambda x: vaelite.ops.reshape(x, (3, 5)), (X,)),
-        (lambda x: vaelite.ops.cast(x, np.float32), (X,)),
-    ],
-)
-def test_terms_and_building_blocks(function, arrays, dtype):
-    check(function, *(array.astype(dtype) for array in arrays))
+def test_terms_and_building_blocks(dtype):
+    check_calls(
+        [
+            (function, [array.astype(dtype) for array in arrays])
+            for function, arrays in BUILDING_BLOCKS
+        ]
+    )
 
 
-@pytest.mark.parametrize(
-    ("function", "arrays"),
-    [
-        (lambda x: anp.sum(x, axis=1), (X,)),
-        (lambda x: anp.sum(x, axis=(0, 1)), (X,)),
-        (lambda x: anp.sum(x), (X,)),
-        (lambda x: anp.sum(x, axis=-1, keepdims=True), (X,)),
-        (lambda x: anp.mean(x, axis=0), (X,)),
-        (lambda x: anp.mean(x), (X,)),
-        (anp.exp, (X,)),
-        (anp.log, (POSITIVE,)),
-        (anp.sqrt, (POSITIVE,)),
-        (anp.tanh, (X,)),
-        (anp.abs, (X,)),
-        (anp.matmul, (X, W)),
-        (anp.dot, (X, W)),
-        (anp.dot, (X, W[:, 0])),
-        (anp.dot, (W[:, 0], W)),
-        (anp.dot, (W[:, 0], W[:, 1])),
-        (lambda x, y: anp.where(x > 0, x, y), (X, MU)),
-        (lambda x: anp.where(x > 0, x, 0.0), (X,)),
-        (anp.maximum, (X, MU)),
-        (lambda x: anp.maximum(x, 0), (X,)),
-        (lambda x: anp.clip(x, -0.5, 0.5), (X,)),
-        (anp.logaddexp, (X, MU)),
-        (lambda x: anp.logaddexp(0, x), (X,)),
-        (lambda x: x[1:3, 0], (X,)),
-        (lambda x: x[..., None] * x[:, None, :], (X,)),
-        (lambda x: x[[0, 2, 2]], (X,)),
-        (lambda x, y: anp.concatenate([x, y, x], axis=0), (X, MU)),
-        (lambda x, y: anp.concatenate([x, y], axis=1), (X, MU)),
-        (lambda x: anp.reshape(x, (3, -1)), (X,)),
-        (lambda x: x.reshape(15) if not hasattr(x, "_value") else anp.ravel(x), (X,)),
-        (lambda x, y: x / y - x * y + x**2, (X, POSITIVE)),
-        (lambda x: anp.sum((x - anp.mean(x, axis=1, keepdims=True)) ** 2, axis=1), (X,)),
-        (lambda x: anp.var(x, axis=1), (X.astype(np.float64),)),
-        (lambda x: x**3, (X,)),
-        (lambda x: 2.0**x, (X,)),
-        (lambda x, y: x**y, (POSITIVE, MU)),
-        (lambda x: x**0, (X,)),
-    ],
-)
-def test_functions_of_autograds_numpy(function, arrays):
-    check(function, *arrays)
+AUTOGRADS_NUMPY = [
+    (lambda x: anp.sum(x, axis=1), (X,)),
+    (lambda x: anp.sum(x, axis=(0, 1)), (X,)),
+    (lambda x: anp.sum(x), (X,)),
+    (lambda x: anp.sum(x, axis=-1, keepdims=True), (X,)),
+    (lambda x: anp.mean(x, axis=0), (X,)),
+    (lambda x: anp.mean(x), (X,)),
+    (anp.exp, (X,)),
+    (anp.log, (POSITIVE,)),
+    (anp.sqrt, (POSITIVE,)),
+    (anp.tanh, (X,)),
+    (anp.abs, (X,)),
+    (anp.matmul, (X, W)),
+    (anp.dot, (X, W)),
+    (anp.dot, (X, W[:, 0])),
+    (anp.dot, (W[:, 0], W)),
+    (anp.dot, (W[:, 0], W[:, 1])),
+    (lambda x, y: anp.where(x > 0, x, y), (X, MU)),
+    (lambda x: anp.where(x > 0, x, 0.0), (X,)),
+    (anp.maximum, (X, MU)),
+    (lambda x: anp.maximum(x, 0), (X,)),
+    (lambda x: anp.clip(x, -0.5, 0.5), (X,)),
+    (anp.logaddexp, (X, MU)),
+    (lambda x: anp.logaddexp(0, x), (X,)),
+    (lambda x: x[1:3, 0], (X,)),
+    (lambda x: x[..., None] * x[:, None, :], (X,)),
+    (lambda x: x[[0, 2, 2]], (X,)),
+    (lambda x, y: anp.concatenate([x, y, x], axis=0), (X, MU)),
+    (lambda x, y: anp.concatenate([x, y], axis=1), (X, MU)),
+    (lambda x: anp.reshape(x, (3, -1)), (X,)),
+    (lambda x: x.reshape(15) if not hasattr(x, "_value") else anp.ravel(x), (X,)),
+    (lambda x, y: x / y - x * y + x**2, (X, POSITIVE)),
+    (lambda x: anp.sum((x - anp.mean(x, axis=1, keepdims=True)) ** 2, axis=1), (X,)),
+    (lambda x: anp.var(x, axis=1), (X.astype(np.float64),)),
+    (lambda x: x**3, (X,)),
+    (lambda x: 2.0**x, (X,)),
+    (lambda x, y: x**y, (POSITIVE, MU)),
+    (lambda x: x**0, (X,)),
+]
+
+
+def test_functions_of_autograds_numpy():
+    check_calls(AUTOGRADS_NUMPY)
 
 
 @settings(max_examples=50)
@@ -171,20 +192,25 @@ def test_categorical():
 OBJECTIVES = [{}, {"kl": "analytic"}, {"beta": 0.3}, {"importance_samples": 3}]
 
 
-@pytest.mark.parametrize("settings", OBJECTIVES, ids=str)
-@pytest.mark.parametrize(
-    "likelihood",
-    [
-        vaelite.Gaussian(),
-        vaelite.Gaussian(sigma="shared"),
-        vaelite.Gaussian(sigma=0.3),
-        vaelite.Bernoulli(),
-        vaelite.ContinuousBernoulli(),
-        vaelite.Categorical(4),
-    ],
-    ids=str,
-)
-def test_losses_and_gradients_of_every_objective(settings, likelihood):
+LIKELIHOODS = [
+    vaelite.Gaussian(),
+    vaelite.Gaussian(sigma="shared"),
+    vaelite.Gaussian(sigma=0.3),
+    vaelite.Bernoulli(),
+    vaelite.ContinuousBernoulli(),
+    vaelite.Categorical(4),
+]
+
+
+def test_losses_and_gradients_of_every_objective():
+    pairs = itertools.product(OBJECTIVES, LIKELIHOODS)
+    check_each(
+        {f"{settings}, {likelihood}": (settings, likelihood) for settings, likelihood in pairs},
+        check_objective,
+    )
+
+
+def check_objective(settings, likelihood):
     vae = vaelite.VAE(2, (6, 5), likelihood=likelihood).build(3, np.float64, rng=0)
     x = RNG.integers(2, size=(4, 3)).astype(float)
     eps = RNG.standard_normal((*((3,) if "importance_samples" in settings else ()), 4, 2))
