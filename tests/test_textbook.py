@@ -41,9 +41,7 @@ def test_the_library_computes_what_the_page_computes(digits):
 
 def test_it_learns_and_stops_early(digits):
     said = []
-    best, losses = textbook.set_params(patience=2, report=said.append).fit(
-        digits[0][:300].astype(float), X_test=32
-    )
+    best, losses = textbook.fit(digits[0][:300].astype(float), 32, patience=2, report=said.append)
     assert losses[-1] > min(losses) == losses[-3]
     assert min(losses) < losses[0] - 10
     assert len(said) == len(losses)

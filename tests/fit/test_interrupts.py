@@ -61,7 +61,7 @@ class Interrupts:
 def fit(model, kind, **settings):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return helpers.set_params(**{**SETTINGS, **KINDS[kind][1], **settings}).fit(model, X_test=X)
+        return helpers.fit(model, X, **{**SETTINGS, **KINDS[kind][1], **settings})
 
 
 @cache

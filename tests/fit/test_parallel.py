@@ -31,7 +31,7 @@ def fit(kind):
     model, data, settings = FITS[kind]
     given = {name: settings[name] for name in settings if name == "condition"}
     settings = {name: settings[name] for name in settings if name != "condition"}
-    vae = model(2, 16, **{**QUICK, **settings}, **given).fit(data)
+    vae = model(2, 16, **{**QUICK, **settings}).fit(data, **given)
     settings = settings | given
     condition = {"condition": C[:9] if "condition" in settings else None}
     columns = {**vae.history, **vae.log, "elapsed": 0}

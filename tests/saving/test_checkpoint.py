@@ -52,7 +52,7 @@ def fit(kind, model=None, **settings):
     settings = {"X": X, **QUICK, **own, **settings}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", vaelite.FitWarning)
-        return helpers.set_params(**settings).fit(model or kind(2, 4), X_test=settings.pop("X"))
+        return helpers.fit(model or kind(2, 4), settings.pop("X"), **settings)
 
 
 def state_in(path):

@@ -18,9 +18,7 @@ QUICK = {"batch_size": 20, "max_epochs": 3, "rng": 0, "stopping": "epochs"}
 def fit(model=None, data=X, **settings):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", vaelite.FitWarning)
-        return helpers.set_params(**{**QUICK, **settings}).fit(
-            model or vaelite.VAE(2, 4), X_test=data
-        )
+        return helpers.fit(model or vaelite.VAE(2, 4), data, **{**QUICK, **settings})
 
 
 def assert_same_params(model, other):

@@ -1,8 +1,8 @@
 """A submission's function in another process, called as if it were here.
 
 A `ForkServer` is the process of grader_process.py, which forks for every function.
-What comes back is numbers. So nothing that a submission does can reach the right values, or the
-verdict.
+What comes back is numbers. So nothing that a submission does can reach the right
+values, or the verdict.
 """
 
 import contextlib
