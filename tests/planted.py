@@ -722,8 +722,8 @@ PLANTED = {
             "1 / (4 * fan_in) if",
         ),
         "the glorot limit is that of a normal distribution": (
-            "6 / (fan_in + fan_out)",
-            "2 / (fan_in + fan_out)",
+            "else 6 / (fan_in + fan_out)",
+            "else 2 / (fan_in + fan_out)",
         ),
     },
     "likelihoods/bernoulli.py": {
@@ -1122,12 +1122,12 @@ PLANTED = {
             "if t < 0:",
         ),
         "epsilon is not scaled": (
-            "epsilon * s",
-            "epsilon",
+            "step, epsilon * s\n",
+            "step, epsilon\n",
         ),
         "no bias correction of m": (
-            "/ (1 - beta1**t)",
-            "",
+            "* s / (1 - beta1**t)\n",
+            "* s\n",
         ),
     },
 }
@@ -1139,7 +1139,10 @@ EQUIVALENT = {
             "loss = self.losses(params, x, eps) + full(x, (len(x),), 0.0)",
             "loss = self.losses(params, x, eps) - full(x, (len(x),), 0.0)",
         ): "zeros",
-        ("unknown = loss * np.nan", "unknown = loss / np.nan"): "NaN, either way",
+        (
+            "unknown = loss * np.nan",
+            "unknown = loss / np.nan",
+        ): "NaN, either way",
     },
     "priors.py": {
         (
@@ -1163,12 +1166,6 @@ EQUIVALENT = {
             "waiting, reached = {end._node: (vspace(end._value).ones(), True)}, {}",
         ): "whether the end's gradient may be changed in place; nothing is added to it",
     },
-    "fit/plan.py": {
-        (
-            "rows = max(1, CHUNK_ROWS // self.settings.samples)",
-            "rows = max(2, CHUNK_ROWS // self.settings.samples)",
-        ): "rows at a time",
-    },
     "inference/decompositions.py": {
         (
             "nlq = neglogposterior(np.broadcast_to(z[:, None], shape), mu[None], logsigma[None])",
@@ -1186,11 +1183,20 @@ EQUIVALENT = {
             "seed = sampling_generator(rng, Stream.GAPS).integers(2**32)",
             "seed = sampling_generator(rng, Stream.GAPS).integers(3**32)",
         ): "any number is a seed",
-        ("learning_rate=0.1,", "learning_rate=0.05,"): "a choice: how fast, not where to",
-        ("n_steps=300,", "n_steps=301,"): "a choice: how long",
+        (
+            "learning_rate=0.1,",
+            "learning_rate=0.05,",
+        ): "a choice: how fast, not where to",
+        (
+            "n_steps=300,",
+            "n_steps=301,",
+        ): "a choice: how long",
     },
     "inference/importance.py": {
-        ("if from_prior < 2:", "if from_prior < 3:"): "a choice: how many are worth it",
+        (
+            "if from_prior < 2:",
+            "if from_prior < 3:",
+        ): "a choice: how many are worth it",
         (
             "if not heavy.any() or (step and heavy.sum() > 1 + len(found.value) / 2):",
             "if not heavy.any() or (step and heavy.sum() > 1 + len(found.value) / 3):",
@@ -1205,7 +1211,10 @@ EQUIVALENT = {
             "log_hidden = 2 * top - bottom + log_half + latent_dim * np.log(2)",
             "log_hidden = 3 * top - bottom + log_half + latent_dim * np.log(2)",
         ): "a choice: more cells are divided",
-        ("if (wrong > TRUSTED).any():", "if (wrong >= TRUSTED).any():"): "an exact tie",
+        (
+            "if (wrong > TRUSTED).any():",
+            "if (wrong >= TRUSTED).any():",
+        ): "an exact tie",
         (
             "return (center[:, None] + half[:, None, None] * unit).reshape(-1, latent_dim)",
             "return (center[:, None] - half[:, None, None] * unit).reshape(-1, latent_dim)",
@@ -1228,8 +1237,14 @@ EQUIVALENT = {
         ): "rows at a time",
     },
     "likelihoods/base.py": {
-        ("if high > 128", "if high >= 128"): "advice in a message",
-        ("if high > 128", "if high > 129"): "advice in a message",
+        (
+            "if high > 128",
+            "if high >= 128",
+        ): "advice in a message",
+        (
+            "if high > 128",
+            "if high > 129",
+        ): "advice in a message",
     },
     "likelihoods/gaussian.py": {
         (
@@ -1248,10 +1263,6 @@ EQUIVALENT = {
             "zeros = np.zeros_like(x, shape=x.shape[-1:])  # a row: faster than a single zero",
             "zeros = np.zeros_like(x, shape=x.shape[1:])  # a row: faster than a single zero",
         ): "zeros are broadcast",
-        (
-            "defvjp(row_sums, lambda ans, x: lambda g: g[..., None] + full(x, x.shape, 0.0))",
-            "defvjp(row_sums, lambda ans, x: lambda g: g[..., None] - full(x, x.shape, 0.0))",
-        ): "zeros, for the shape",
         (
             "defvjp(mean, lambda ans, x: lambda g: g / x.size + full(x, x.shape, 0.0))",
             "defvjp(mean, lambda ans, x: lambda g: g / x.size - full(x, x.shape, 0.0))",
