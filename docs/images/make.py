@@ -401,7 +401,7 @@ def inside():
     column, half, side = diagram.columns, diagram.half, diagram.side
     rows = top, upper, lower, bottom = 87, 64, 41, 22
     boxes = [
-        ["dataset  X, checked", "settings  checked", "run  the plan", "streams  random numbers"],
+        ["dataset  X, checked", "settings  checked", "plan  each epoch", "streams  random numbers"],
         [
             "batches  a batch",
             "networks  encoder",

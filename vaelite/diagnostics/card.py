@@ -26,7 +26,7 @@ def card(model):
 
     Parameters
     ----------
-    model : TrainedModel
+    model : LatentModel
         Fitted or not.
 
     Returns
@@ -99,7 +99,7 @@ def objective(model):
 
     Parameters
     ----------
-    model : TrainedModel
+    model : LatentModel
         Fitted or built.
 
     Returns
