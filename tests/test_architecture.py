@@ -12,7 +12,7 @@ MODULES = """
     textbook
     exceptions checks
     arrays.compiled arrays.dispatch arrays.cupy_autograd arrays.backend arrays.streams
-    arrays.adam_step
+    arrays.adam_step arrays.threads
     gradient ops
     data.rows data.checks data.batches data.dataset data.datasets
     terms

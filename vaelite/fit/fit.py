@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
+from ..arrays.threads import largest_product, threads_for
 from ..checks import warn
 from ..data.checks import check_test
 from ..exceptions import ConvergenceWarning, keep_in
@@ -101,45 +102,47 @@ def fit(model, X, X_test=None, condition=None, condition_test=None, *, how=None,
     if has_own_parts(model):
         try_terms(*plan.trial(state.params))
 
-    # Provenance: what repeats this fit. A repeated or a resumed one has to be the same.
-    how_settings = getattr(how, "settings", {})
-    start = state.params if before else None
-    origin = provenance.of_fit(started, seed, given, start, how_settings)
-    if again is not None:
-        provenance.check_same("this is not the fit to repeat", again, origin)
-    if before:
-        plan, state = resumed(plan, state, model)
-    elif model.solution and model.n_epochs and kept.found is None:
-        warn(AGAIN.format(type(model).__name__, model.n_epochs))
-    kept.begin(state, origin, model.backend.to_device)
+    # Small products have one thread: two would wait for each other on a busy machine.
+    with threads_for(largest_product(state.params, plan.batch_size)):
+        # Provenance: what repeats this fit; a repeated or resumed one has to be the same.
+        how_settings = getattr(how, "settings", {})
+        start = state.params if before else None
+        origin = provenance.of_fit(started, seed, given, start, how_settings)
+        if again is not None:
+            provenance.check_same("this is not the fit to repeat", again, origin)
+        if before:
+            plan, state = resumed(plan, state, model)
+        elif model.solution and model.n_epochs and kept.found is None:
+            warn(AGAIN.format(type(model).__name__, model.n_epochs))
+        kept.begin(state, origin, model.backend.to_device)
 
-    # Loop: epochs until the rule stops it. The solution is assigned when it has ended.
-    if model.progress and model.backend.name != "numpy":
-        show(f"> backend = {model.backend.name}")
-    callbacks = [ModelCallback(call, started, plan) for call in model.callbacks]
-    try:
+        # Loop: epochs until the rule stops it; then the solution is assigned.
+        if model.progress and model.backend.name != "numpy":
+            show(f"> backend = {model.backend.name}")
+        callbacks = [ModelCallback(call, started, plan) for call in model.callbacks]
         try:
-            train(plan, kept.state, reporters(model.progress) + callbacks, kept)
-            kept.close()
-            finish(model, plan, kept)
-            if model.progress:
-                show(f"> {summary(model)}")
-            if rule.holds_out and kept.state.rule.reason():
-                look_at(model, plan)
-        except KeyboardInterrupt:
-            if not kept.state.history["epoch"]:
-                raise
-            finish(model, plan, kept, "interrupted from the keyboard")
-            kept.close()
-            warn(INTERRUPTED.format(model.n_epochs, model.best_epoch))
-    except Exception as error:
-        if kept.state.history["epoch"]:
-            reason = f"{type(error).__name__}: {error}"
-            solution = replace(kept.state.solution(plan, reason), provenance=origin)
-            keep_in(error, started.with_solution(solution))
-        with contextlib.suppress(OSError):  # the first error is the one to report
-            kept.close()
-        raise
+            try:
+                train(plan, kept.state, reporters(model.progress) + callbacks, kept)
+                kept.close()
+                finish(model, plan, kept)
+                if model.progress:
+                    show(f"> {summary(model)}")
+                if rule.holds_out and kept.state.rule.reason():
+                    look_at(model, plan)
+            except KeyboardInterrupt:
+                if not kept.state.history["epoch"]:
+                    raise
+                finish(model, plan, kept, "interrupted from the keyboard")
+                kept.close()
+                warn(INTERRUPTED.format(model.n_epochs, model.best_epoch))
+        except Exception as error:
+            if kept.state.history["epoch"]:
+                reason = f"{type(error).__name__}: {error}"
+                solution = replace(kept.state.solution(plan, reason), provenance=origin)
+                keep_in(error, started.with_solution(solution))
+            with contextlib.suppress(OSError):  # the first error is the one to report
+                kept.close()
+            raise
     return model
 
 
