@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-OLDEST, NEWEST = ("3.11",), ("3.14", "3.13", "3.12")  # Pythons; the first that can be had
+OLDEST, NEWEST = ("3.11",), ("3.14", "3.13", "3.12", "3.11")  # the first that can be had
 PYTEST = "-m", "pytest", "-q", "-rs", "-n"
 
 

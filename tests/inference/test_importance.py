@@ -256,8 +256,10 @@ def test_a_condition_and_arrays_on_disk_reach_the_second_round(tmp_path, digits,
     assert np.median(found.pareto_k) < 0.5 < np.median(textbook.pareto_k)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("n_samples", [300, 1000])
+@pytest.mark.parametrize(
+    "n_samples",
+    [pytest.param(300, marks=pytest.mark.slow), pytest.param(1000, marks=pytest.mark.exhaustive)],
+)
 def test_the_interval_covers_the_quadrature_of_the_digits(n_samples, trained, digits):
     X = digits[0][:20]
     exact, error = vaelite.Quadrature(trained).log_evidence(X)
