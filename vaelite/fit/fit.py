@@ -104,7 +104,7 @@ def fit(model, X, X_test=None, condition=None, condition_test=None, *, how=None,
 
     # Small products have one thread: two would wait for each other on a busy machine.
     with threads_for(largest_product(state.params, plan.batch_size)):
-        # Provenance: what repeats this fit; a repeated or resumed one has to be the same.
+        # Provenance: what repeats this fit. A repeated or resumed one must be the same.
         how_settings = getattr(how, "settings", {})
         start = state.params if before else None
         origin = provenance.of_fit(started, seed, given, start, how_settings)
