@@ -1,4 +1,4 @@
-# For `source`: virtual environments and packages by uv; by pip where uv cannot be installed.
+# For `source`: virtual environments and packages by uv, or by pip where uv does not work.
 # They need $work, a folder.
 
 python3 -m venv "$work/uv"
@@ -6,15 +6,12 @@ uv=$work/uv/bin/uv
 "$work/uv/bin/python" -m pip install --quiet uv || echo "without uv: pip takes some minutes more"
 
 environment() { # FOLDER
-    if [ -x "$uv" ]; then "$uv" venv --quiet --python python3 "$1"; else python3 -m venv "$1"; fi
+    "$uv" venv --quiet --python "$work/uv/bin/python" "$1" || python3 -m venv "$1"
 }
 
 install() { # PYTHON PACKAGE ...
     local python=$1
     shift
-    if [ -x "$uv" ]; then
-        "$uv" pip install --quiet --python "$python" "$@"
-    else
-        "$python" -m pip install --quiet "$@"
-    fi
+    "$uv" pip install --quiet --python "$python" "$@" \
+        || "$work/uv/bin/python" -m pip --python "$python" install --quiet "$@"
 }

@@ -14,7 +14,7 @@ PROGRAM = """
 import hashlib
 import vaelite
 
-X = vaelite.load_digits()[0][:300]
+X = vaelite.load_digits()[0][:200]
 settings = {"hidden_dim": 128, "max_epochs": 1, "stopping": "heldout", "rng": 0}
 vae = vaelite.fit(X, **settings)
 found = [*vae.params.values(), vae.score_samples(X[:99]), vae.sample(9, rng=0)]
