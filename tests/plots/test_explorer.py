@@ -129,9 +129,8 @@ def in_float64(vae):
 
 
 def model_with(vae, params):
-    settings = {"encoder": vae.encoder, "decoder": vae.decoder, "prior": vae.prior}
-    copy = vaelite.VAE(vae.latent_dim, likelihood=vae.likelihood, **settings)
-    copy.build(vae.n_features, dtype="float64").params = params
+    copy = vaelite.VAE(**vae.get_params(deep=False)).build(vae.n_features, dtype="float64")
+    copy.params = params
     return copy
 
 
