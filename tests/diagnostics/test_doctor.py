@@ -69,8 +69,11 @@ def test_a_healthy_fit_has_no_finding(kind, seed):
     assert re.fullmatch(r"Healthy: none of the [89] checks found a problem\.", str(diagnosis))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(20))
+FEW, MANY = pytest.mark.slow, pytest.mark.exhaustive
+SEEDS = [pytest.param(seed, marks=FEW if seed < 4 else MANY) for seed in range(20)]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("kind", ["digits", "bernoulli", "linear"])
 def test_healthy_fits_have_no_finding(kind, seed):
     diagnosis = doctor(*healthy(kind, seed))
