@@ -316,10 +316,9 @@ class LatentModel:
         network, _, heads = self.networks()["decoder"]
         return partial(_decode, network, heads, self.likelihood)
 
-    def prior_parameters(self, params):
-        """Return the parameters of p(z), a tuple."""
-        names = self.prior.shapes(self.latent_dim)  # in the prior's own order
-        return self.prior.parameters({name: params[f"prior.{name}"] for name in names})
+    def prior_parameters(self):
+        """Return a function of params: the parameters of p(z), a tuple."""
+        return partial(_prior_parameters, self.prior, self.latent_dim)
 
     def terms(self, normalized=True):
         """Return the terms of this model by name, and the parameters of its prior."""
@@ -335,7 +334,7 @@ class LatentModel:
             drop = {name: term for name, term in ours.items() if name not in keep}
             ours |= {name: partial(term, normalized=False) for name, term in drop.items()}
         own = {name: in_dtype(term) for name, term in self.own_terms.items()}
-        return {**ours, **own, "prior": self.prior_parameters}
+        return {**ours, **own, "prior": self.prior_parameters()}
 
     # Rows of data, in batches of bounded size.
 
@@ -476,7 +475,7 @@ class LatentModel:
                 "codes come from N(0, I), not from your neglogprior, which has no samples; fit "
                 "with prior=, an object with neglogprior and sample (vaelite.Prior)"
             )
-        dtype, p = self.solution.dtype, self.prior_parameters(self.params)
+        dtype, p = self.solution.dtype, self.prior_parameters()(self.params)
         z = self.prior.sample(rng, (n, self.latent_dim), dtype, *p).astype(dtype, copy=False)
         outputs, likelihood = self._decode(z, condition), self.likelihood
         is_mean = check_flag("mean", mean)
@@ -607,6 +606,11 @@ class LatentModel:
         from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
 
         return Tags(None, TargetTags(False), TransformerTags(), input_tags=InputTags())
+
+
+def _prior_parameters(prior, latent_dim, params):
+    names = prior.shapes(latent_dim)  # in the prior's own order
+    return prior.parameters({name: params[f"prior.{name}"] for name in names})
 
 
 def _encode(network, heads, likelihood, params, x, condition=None):

@@ -280,7 +280,7 @@ def test_a_write_that_fails_leaves_the_file_and_the_model(tmp_path, monkeypatch)
 
 FIT_UNTIL_KILLED = """
 import sys, warnings
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1], f"{sys.argv[1]}/.."
 warnings.simplefilter("ignore")
 from test_checkpoint import fit
 print("ready", flush=True)
