@@ -199,8 +199,22 @@ def test_a_missing_gradient_is_named():
 
 
 def test_moments_are_not_flushed_in_every_step():
-    tiny = np.full(3, 1e-32, np.float32)  # below TINY
+    tiny = np.full(3, TINY / 100, np.float32)
     params, adam = {"w": np.zeros(3, np.float32)}, Adam()
     for _ in range(2):
         adam.update(params, {"w": tiny})
-    assert adam.m["w"] == pytest.approx(0.19e-32, rel=1e-5, abs=0)
+    assert adam.m["w"] == pytest.approx(0.19 * TINY / 100, rel=1e-5, abs=0)
+
+
+def test_a_loaded_state_is_a_copy(rng):
+    g = rng.standard_normal(3)
+    first, second, p, q = Adam(), Adam(0.5), {"w": np.zeros(3)}, {"w": np.zeros(3)}
+    first.update(p, {"w": g})
+    second.update(q, {"w": g})
+    second.load_state_dict(first.state_dict())
+    first.update(p, {"w": -g})
+    assert second.t == 1
+    assert second.learning_rate == first.learning_rate
+    assert second.m["w"] == pytest.approx(0.1 * g)
+    with pytest.raises(ValueError, match="the state should have learning_rate.*, got t"):
+        second.load_state_dict({"t": 1})

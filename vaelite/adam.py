@@ -1,5 +1,7 @@
 """Adam as in the paper, for named arrays and their gradients."""
 
+import copy
+
 import numpy as np
 
 from .arrays.adam_step import adam_step
@@ -91,8 +93,12 @@ class Adam:
         return dict(vars(self))
 
     def load_state_dict(self, state):
-        """Continue from what `state_dict` returned."""
-        vars(self).update(state)
+        """Continue from what `state_dict` returned, with copies of its arrays."""
+        if state.keys() != vars(self).keys():
+            raise ValueError(
+                f"the state should have {', '.join(vars(self))}, got {', '.join(state)}"
+            )
+        vars(self).update(copy.deepcopy(state))
 
 
 def _check_shapes(params, grads):

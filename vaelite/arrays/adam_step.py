@@ -14,7 +14,7 @@ from .dispatch import elementwise
 
 SMALL = 4096  # elements: arrays of at most so many are updated together
 BLOCK = 65_536  # elements: five blocks of this size stay in a core's cache
-TINY = 1e-30  # far below what can move a parameter, far above float32's denormal numbers
+TINY = 1e-34  # far below what can move a parameter, far above float32's denormal numbers
 FLUSH_EVERY = 32  # steps; from TINY a moment cannot decay to a denormal number in so few
 
 
