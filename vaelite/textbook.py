@@ -14,23 +14,28 @@ from autograd import value_and_grad
 
 
 def neglognormal(x, mu, logsigma):
+    """-log N(x; mu, sigma^2) of each row, summed over its columns."""
     u = (x - mu) / np.exp(logsigma)
     return np.sum(u**2 / 2 + logsigma + np.log(2 * np.pi) / 2, axis=1)
 
 
-def negloglikelihood(x, mu, logsigma):  # -log p(x|z): how badly the code z explains x
+def negloglikelihood(x, mu, logsigma):
+    """-log p(x|z): how badly the code z explains x."""
     return neglognormal(x, mu, logsigma + 0 * x)  # one sigma per row, for each pixel
 
 
-def neglogprior(z):  # -log p(z): how unusual the code is
+def neglogprior(z):
+    """-log p(z): how unusual the code is."""
     return neglognormal(z, 0 * z, 0 * z)
 
 
-def neglogposterior(z, mu, logsigma):  # -log q(z|x): how much the encoder claims to know
+def neglogposterior(z, mu, logsigma):
+    """-log q(z|x): the lower, the more the encoder claims to know."""
     return neglognormal(z, mu, logsigma)
 
 
-def reparameterize(mu, logsigma, eps):  # a sample of q(z|x), differentiable in mu and logsigma
+def reparameterize(mu, logsigma, eps):
+    """A sample of q(z|x), differentiable in mu and logsigma."""
     return mu + np.exp(logsigma) * eps
 
 
@@ -40,6 +45,7 @@ FLOOR = -np.log(255 * np.sqrt(12))  # the log sigma of rounding to 8 bits: no pi
 
 
 def init(rng, n_pixels, n_hidden, n_latents):
+    """Random weights, and biases of 0."""
     sizes = {
         **{"encoder.0": (n_pixels, n_hidden), "encoder.mu": (n_hidden, n_latents)},
         **{"encoder.logsigma": (n_hidden, n_latents), "decoder.0": (n_latents, n_hidden)},
@@ -53,15 +59,18 @@ def init(rng, n_pixels, n_hidden, n_latents):
 
 
 def affine(params, name, h):
+    """One layer, before its nonlinearity."""
     return np.dot(h, params[f"{name}.W"]) + params[f"{name}.b"]
 
 
 def encode(params, x):
+    """mu and log sigma of q(z|x), one of each per latent."""
     h = np.maximum(affine(params, "encoder.0", x), 0)
     return affine(params, "encoder.mu", h), affine(params, "encoder.logsigma", h)
 
 
 def decode(params, z):
+    """mu and log sigma of p(x|z): one mu per pixel, one sigma per image."""
     h = np.maximum(affine(params, "decoder.0", z), 0)
     mu = 1 / (1 + np.exp(-affine(params, "decoder.mu", h)))
     return mu, np.logaddexp(affine(params, "decoder.logsigma", h), FLOOR)
@@ -71,6 +80,7 @@ def decode(params, z):
 
 
 def negelbo(params, x, eps):
+    """The negative ELBO of a batch, per image, with one sample of z for each."""
     mu, logsigma = encode(params, x)
     z = reparameterize(mu, logsigma, eps)
     nll = negloglikelihood(x, *decode(params, z))
@@ -78,7 +88,8 @@ def negelbo(params, x, eps):
 
 
 def adam(params, grads, m, v, t, rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8):
-    for name, g in grads.items():  # Kingma and Ba, 2015, algorithm 1
+    """Step t of Adam: algorithm 1 of Kingma and Ba, 2015."""
+    for name, g in grads.items():
         m[name] = beta1 * m[name] + (1 - beta1) * g
         v[name] = beta2 * v[name] + (1 - beta2) * g**2
         m_hat, v_hat = m[name] / (1 - beta1**t), v[name] / (1 - beta2**t)
@@ -89,6 +100,7 @@ def adam(params, grads, m, v, t, rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8
 
 
 def fit(X, n_hidden=128, n_latents=2, batch=32, patience=10, seed=0, report=print):
+    """Train on images in [0, 1]; return the best parameters, and all losses."""
     rng = np.random.default_rng(seed)
     X = X[rng.permutation(len(X))]
     held_out, X = X[: len(X) // 10], X[len(X) // 10 :]
